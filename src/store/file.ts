@@ -1,0 +1,133 @@
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RejoinError } from '../core/index.ts'
+
+/** Returns a failed system call as one of our errors, with what was being done to which path. */
+export function ioError(cause: unknown, doing: string, path: string): RejoinError {
+  if (cause instanceof RejoinError) return cause
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    return new RejoinError('E_NO_SPACE', `no space left to ${doing} ${path}`, {
+      cause,
+      hint: 'free some space and run the same command again; what was finished is kept'
+    })
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new RejoinError('E_PERMISSION', `not permitted to ${doing} ${path} (${code})`, { cause })
+  if (code === 'ENOENT') return new RejoinError('E_NOT_FOUND', `cannot ${doing} ${path}: there is no such file`, { cause })
+  return new RejoinError('E_IO', `cannot ${doing} ${path} (${code})`, { cause })
+}
+
+/**
+ * Writes all bytes at a position. A full disk first shows as a short write, so the count is checked.
+ * @throws E_NO_SPACE after a write of no bytes, E_IO otherwise
+ */
+export function writeFullySync(fd: number, bytes: Uint8Array, atByte: number, path: string): void {
+  let done = 0
+  try {
+    while (done < bytes.length) {
+      const count = writeSync(fd, bytes, done, bytes.length - done, atByte + done)
+      if (count === 0) throw Object.assign(new Error('short write'), { code: 'ENOSPC' })
+      done += count
+    }
+  } catch (cause) {
+    throw ioError(cause, 'write', path)
+  }
+}
+
+/** As writeFullySync, on a file handle. */
+export async function writeFully(file: FileHandle, bytes: Uint8Array, atByte: number, path: string): Promise<void> {
+  let done = 0
+  try {
+    while (done < bytes.length) {
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, atByte + done)
+      if (bytesWritten === 0) throw Object.assign(new Error('short write'), { code: 'ENOSPC' })
+      done += bytesWritten
+    }
+  } catch (cause) {
+    throw ioError(cause, 'write', path)
+  }
+}
+
+/** Makes the names in a folder durable. */
+export function syncFolderSync(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Makes the names in a folder durable without blocking. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** How a whole file is replaced: durable (fsync of file and folder) or only atomic, for what can be derived again. */
+export interface ReplaceOptions {
+  readonly durable: boolean
+  readonly mode?: number
+}
+
+let temporaryCount = 0
+
+/** Replaces a file atomically: a temporary name beside it, all bytes, fsync, rename, fsync of the folder. Makes the folder when needed. */
+export function replaceFileSync(path: string, bytes: Uint8Array, { durable, mode = 0o644 }: ReplaceOptions): void {
+  const temporary = `${path}.${process.pid}-${temporaryCount++}.part`
+  try {
+    let fd: number
+    try {
+      fd = openSync(temporary, 'wx', mode)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+      mkdirSync(dirname(path), { recursive: true })
+      fd = openSync(temporary, 'wx', mode)
+    }
+    try {
+      writeFullySync(fd, bytes, 0, path)
+      if (durable) fsyncSync(fd)
+    } catch (cause) {
+      closeSync(fd)
+      unlinkSync(temporary)
+      throw cause
+    }
+    closeSync(fd)
+    renameSync(temporary, path)
+    if (durable) syncFolderSync(dirname(path))
+  } catch (cause) {
+    throw ioError(cause, 'write', path)
+  }
+}
+
+/** Returns a file's bytes from a position, at most `maxBytes` of them, or undefined where there is no such file. */
+export function readFileRangeSync(path: string, atByte: number, maxBytes: number): Uint8Array | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw ioError(cause, 'read', path)
+  }
+  try {
+    const want = Math.max(0, Math.min(maxBytes, fstatSync(fd).size - atByte))
+    const bytes = Buffer.allocUnsafe(want)
+    let done = 0
+    while (done < want) {
+      const count = readSync(fd, bytes, done, want - done, atByte + done)
+      if (count === 0) break
+      done += count
+    }
+    return bytes.subarray(0, done)
+  } catch (cause) {
+    throw ioError(cause, 'read', path)
+  } finally {
+    closeSync(fd)
+  }
+}
