@@ -38,6 +38,10 @@ export function parsePublicKey(bytes: Uint8Array): PublicKey {
   return bytes as PublicKey
 }
 
+function pem(label: 'PUBLIC' | 'PRIVATE', der: Uint8Array): string {
+  return `-----BEGIN ${label} KEY-----\n${base64(der)}\n-----END ${label} KEY-----\n`
+}
+
 const verifierOf = new WeakMap<PublicKey, KeyObject>()
 
 /**
@@ -49,7 +53,7 @@ export function verifySignature(key: PublicKey, message: Uint8Array, signature: 
   if (signature.length !== 64 || isLowOrder(signature.subarray(0, 32))) return false
   let verifier = verifierOf.get(key)
   if (verifier === undefined) {
-    verifier = createPublicKey({ key: concat([spkiPrefix, key]), format: 'der', type: 'spki' })
+    verifier = createPublicKey(pem('PUBLIC', concat([spkiPrefix, key])))
     verifierOf.set(key, verifier)
   }
   return platformVerify(null, message, verifier, signature)
@@ -68,8 +72,7 @@ export interface Signer {
  */
 export function signerOf(seed: Uint8Array): Signer {
   if (seed.length !== 32) throw new RejoinError('E_KEY', 'an Ed25519 seed has 32 bytes')
-  const der = { key: concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' } as const
-  const privateKey = createPrivateKey(der)
+  const privateKey = createPrivateKey(pem('PRIVATE', concat([pkcs8Prefix, seed])))
   const x = privateKey.export({ format: 'jwk' }).x ?? ''
   const publicKey = fromBase64(`${x.replaceAll('-', '+').replaceAll('_', '/')}=`) as Uint8Array
   return { publicKey: parsePublicKey(publicKey), sign: (message) => platformSign(null, message, privateKey) }

@@ -14,8 +14,8 @@ declare module 'node:crypto' {
     export(options: { format: 'jwk' }): { readonly x?: string }
   }
   export function hash(algorithm: 'sha256' | 'sha512', data: Uint8Array, encoding: 'buffer'): Uint8Array
-  export function createPublicKey(der: { key: Uint8Array; format: 'der'; type: 'spki' }): KeyObject
-  export function createPrivateKey(der: { key: Uint8Array; format: 'der'; type: 'pkcs8' }): KeyObject
+  export function createPublicKey(pem: string): KeyObject
+  export function createPrivateKey(pem: string): KeyObject
   export function sign(algorithm: null, data: Uint8Array, key: KeyObject): Uint8Array
   export function verify(algorithm: null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean
 }
