@@ -41,7 +41,7 @@ export function msOfHlc(hlc: Hlc): number {
  * so that a clock that jumped back to 1970 still moves on.
  */
 export function tick(last: Hlc, nowMs: number): Hlc {
-  if (nowMs > msOfHlc(last)) return make(Math.floor(nowMs), 0)
+  if (Math.floor(nowMs) > msOfHlc(last)) return make(Math.floor(nowMs), 0)
   const counter = Number.parseInt(last.slice(12), 16)
   return counter < maxCounter ? make(msOfHlc(last), counter + 1) : make(msOfHlc(last) + 1, 0)
 }

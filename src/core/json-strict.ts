@@ -3,7 +3,8 @@ import { RejoinError, type ErrorCode } from './error.ts'
 import { type Json, type JsonLimits, tooLarge } from './json-value.ts'
 
 const forbiddenKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
-const stringToken = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y
+const plainRun = /[^"\\\u0000-\u001f]*/y
+const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 const numberToken = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const blank = /[ \t\n\r]*/y
 
@@ -33,9 +34,18 @@ function take(cursor: Cursor, token: RegExp, what: string): string {
   return match[0]
 }
 
+/** Takes a string run by run: one expression for the whole of it runs out of stack at some million escapes. */
 function parseString(cursor: Cursor): string {
-  const token = take(cursor, stringToken, 'a string')
-  return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1)
+  const { text, at } = cursor
+  if (text[at] !== '"') fail('E_JSON', 'a string expected', cursor)
+  let escaped = false
+  for (cursor.at++; ; escaped = true) {
+    take(cursor, plainRun, 'a string')
+    if (text[cursor.at] === '"') break
+    take(cursor, escape, 'the rest of a string')
+  }
+  cursor.at++
+  return escaped ? (JSON.parse(text.slice(at, cursor.at)) as string) : text.slice(at + 1, cursor.at - 1)
 }
 
 function parseLiteral<T extends Json>(cursor: Cursor, word: string, value: T): T {

@@ -4,7 +4,7 @@ import { base32Of, base64, concat, equal, fromBase64, fromHex, hex, utf8 } from 
 import { sha256 } from './digest.ts'
 import { RejoinError } from './error.ts'
 
-/** A 32-byte Ed25519 public key that was checked: a point on the curve, not of low order. Only parsePublicKey makes one. */
+/** A 32-byte Ed25519 public key that is not of low order; off the curve, it verifies nothing. Only parsePublicKey makes one. */
 export type PublicKey = Uint8Array & { readonly __publicKey: true }
 
 const spkiPrefix = fromHex('302a300506032b6570032100') as Uint8Array
@@ -142,6 +142,8 @@ function splitVkey(text: string): readonly string[] {
  * @throws E_KEY where it is none of them
  */
 export function parseKey(text: string): PublicKey {
+  // base58 takes quadratic time: 60,000 digits took 2.4 s
+  if (text.length > 512) throw new RejoinError('E_KEY', `a key of ${text.length} characters is too long`)
   if (text.startsWith('did:key:z')) return afterPrefix(text.slice(9), Uint8Array.of(0xed, 0x01))
   if (text.startsWith('12D3Koo')) return afterPrefix(text, libp2pPrefix)
   if (/^[0-9a-f]{64}$/.test(text)) return parsePublicKey(fromHex(text) as Uint8Array)

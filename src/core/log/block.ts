@@ -1,0 +1,76 @@
+import { hash } from 'node:crypto'
+import { RejoinError } from '../error.ts'
+import { leafHash, type Tree, type FullTile } from './merkle.ts'
+import { isWithheld, parseWithheld } from './withheld.ts'
+
+/**
+ * Consecutive entries of a log as they stand in its files: each an event's line or a withheld marker, with its newline.
+ * `text` must not be changed by whoever holds a block.
+ */
+export interface EntryBlock {
+  /** index of the first entry */
+  readonly from: number
+  /** entries, counting those inside withheld runs */
+  readonly count: number
+  readonly text: Uint8Array
+}
+
+/** One line of a block. */
+export interface EntryLine {
+  readonly index: number
+  /** entries that the line stands for: 1, or the size of a withheld run */
+  readonly size: number
+  /** leaf hash, or subtree hash of a withheld run */
+  readonly hash: Uint8Array
+  readonly withheld: boolean
+  /** byte range within the block's text, without the newline */
+  readonly start: number
+  readonly end: number
+}
+
+const newline = 10
+
+/** Hashes the line at [start, end) as a leaf; the byte before it lends its place to the 0x00 prefix, so nothing is copied. */
+function leafHashInPlace(text: Uint8Array, start: number, end: number): Uint8Array {
+  if (start === 0) return leafHash(text.subarray(0, end))
+  const before = text[start - 1] as number
+  text[start - 1] = 0
+  try {
+    return hash('sha256', text.subarray(start - 1, end), 'buffer')
+  } finally {
+    text[start - 1] = before
+  }
+}
+
+/**
+ * Returns the lines of a block with their hashes.
+ * @throws E_LINE where the text does not end with a newline or the lines do not add up to count · E_WITHHELD
+ */
+export function linesOf(block: EntryBlock): readonly EntryLine[] {
+  const { from, count, text } = block
+  const lines: EntryLine[] = []
+  let index = from
+  let start = 0
+  while (start < text.length) {
+    const end = text.indexOf(newline, start)
+    if (end < 0) throw new RejoinError('E_LINE', `the line at index ${index} has no end`)
+    const line = text.subarray(start, end)
+    if (isWithheld(line)) {
+      const { hash: subtree, size } = parseWithheld(line, index)
+      lines.push({ index, size, hash: subtree, withheld: true, start, end })
+      index += size
+    } else {
+      lines.push({ index, size: 1, hash: leafHashInPlace(text, start, end), withheld: false, start, end })
+      index++
+    }
+    start = end + 1
+  }
+  if (index !== from + count)
+    throw new RejoinError('E_LINE', `${index - from} entries where ${count} were announced, from index ${from}`)
+  return lines
+}
+
+/** Appends the lines of a block to a tree. */
+export function appendLines(tree: Tree, lines: readonly EntryLine[], onTile?: (tile: FullTile) => void): void {
+  for (const line of lines) tree.appendSubtree(line.hash, Math.log2(line.size), onTile)
+}

@@ -1,0 +1,240 @@
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { type EntryBlock, entriesPath, entriesPerFile, isWithheld, type LogId, logFolder, parseWithheld, RejoinError } from '../core/index.ts'
+import { ioError, readFileRangeSync, syncFolderSync, writeFullySync } from './file.ts'
+
+const datasync = promisify(fdatasync)
+const wholeFile = Number.MAX_SAFE_INTEGER
+const newline = 10
+
+/** Where one line of an entries file begins, and which entry it is. */
+interface Mark {
+  readonly index: number
+  readonly atByte: number
+}
+
+interface Loaded {
+  readonly fileNumber: number
+  readonly text: Uint8Array
+  /** one mark a line, and one for the end of the last whole line */
+  readonly marks: readonly Mark[]
+}
+
+function marksOf(text: Uint8Array, firstIndex: number): readonly Mark[] {
+  const marks: Mark[] = []
+  let index = firstIndex
+  let start = 0
+  for (let end = text.indexOf(newline); end >= 0; end = text.indexOf(newline, start)) {
+    marks.push({ index, atByte: start })
+    const line = text.subarray(start, end)
+    index += isWithheld(line) ? parseWithheld(line, index).size : 1
+    start = end + 1
+  }
+  marks.push({ index, atByte: start })
+  return marks
+}
+
+/**
+ * The entries files of one log: `entries/000000.ndjson` and so on, 1,024 entries each, appended to and never changed.
+ * Appends reach the page cache at once and the disk with sync().
+ */
+export class Entries {
+  private readonly root: string
+  private readonly log: LogId
+  private fd: { readonly number: number; readonly handle: number; sizeBytes: number } | undefined
+  private readonly unsynced = new Set<number>()
+  private loaded: Loaded | undefined
+  private folderChanged = false
+  /** entries in the files, including any that no checkpoint covers yet */
+  size = 0
+
+  constructor(root: string, log: LogId) {
+    this.root = root
+    this.log = log
+  }
+
+  private path(index: number): string {
+    return join(this.root, entriesPath(this.log, index))
+  }
+
+  /**
+   * Finds the size, and cuts a torn last line off.
+   * @returns bytes that were cut
+   */
+  recover(): number {
+    const folder = join(this.root, logFolder(this.log), 'entries')
+    let names: readonly string[]
+    try {
+      names = readdirSync(folder)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return 0
+      throw ioError(cause, 'read', folder)
+    }
+    const last = Math.max(-1, ...names.filter((name) => /^\d{6,}\.ndjson$/.test(name)).map((name) => Number.parseInt(name, 10)))
+    if (last < 0) return 0
+    const { text, marks } = this.load(last)
+    const end = marks.at(-1) as Mark
+    this.size = end.index
+    const torn = text.length - end.atByte
+    if (torn > 0) this.truncate(last, end.atByte)
+    return torn
+  }
+
+  /** Cuts off everything from an entry on, which must be the first of a line. */
+  cut(size: number): void {
+    if (size >= this.size) return
+    const lastFile = Math.floor((this.size - 1) / entriesPerFile)
+    for (let file = lastFile; file >= Math.floor(size / entriesPerFile); file--) {
+      const first = file * entriesPerFile
+      const atByte = size <= first ? 0 : this.markAt(this.load(file), size).atByte
+      this.truncate(file, atByte)
+    }
+    this.size = size
+  }
+
+  private truncate(fileNumber: number, sizeBytes: number): void {
+    this.closeFile()
+    const path = this.path(fileNumber * entriesPerFile)
+    const fd = openSync(path, 'r+')
+    try {
+      ftruncateSync(fd, sizeBytes)
+    } catch (cause) {
+      throw ioError(cause, 'shorten', path)
+    } finally {
+      closeSync(fd)
+    }
+    this.loaded = undefined
+  }
+
+  /** Appends a block that begins at `size`; lines are split over files at every 1,024th entry. */
+  append(block: EntryBlock): void {
+    if (block.from !== this.size) throw new Error(`bug: append at ${block.from} to a log of ${this.size}`)
+    const room = entriesPerFile - (this.size % entriesPerFile)
+    if (block.count <= room) {
+      this.appendToFile(block.text, block.count)
+      return
+    }
+    const marks = marksOf(block.text, block.from)
+    let start = 0
+    for (let index = block.from; index < block.from + block.count; ) {
+      const next = Math.min(block.from + block.count, (Math.floor(index / entriesPerFile) + 1) * entriesPerFile)
+      const end = marks.find((mark) => mark.index === next)?.atByte
+      if (end === undefined) throw new RejoinError('E_WITHHELD', `a withheld run crosses the end of a file at index ${next}`)
+      this.appendToFile(block.text.subarray(start, end), next - index)
+      start = end
+      index = next
+    }
+  }
+
+  private appendToFile(text: Uint8Array, count: number): void {
+    const file = this.openFile()
+    try {
+      writeFullySync(file.handle, text, file.sizeBytes, this.path(this.size))
+    } catch (error) {
+      ftruncateSync(file.handle, file.sizeBytes)
+      throw error
+    }
+    file.sizeBytes += text.length
+    this.size += count
+    if (this.loaded?.fileNumber === file.number) this.loaded = undefined
+  }
+
+  private openFile(): NonNullable<typeof this.fd> {
+    const number = Math.floor(this.size / entriesPerFile)
+    if (this.fd?.number === number) return this.fd
+    if (this.fd !== undefined) this.unsynced.add(this.fd.handle)
+    const path = this.path(this.size)
+    try {
+      let handle: number
+      try {
+        handle = openSync(path, 'r+')
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+        mkdirSync(dirname(path), { recursive: true })
+        handle = openSync(path, 'wx+')
+        this.folderChanged = true
+      }
+      this.fd = { number, handle, sizeBytes: fstatSync(handle).size }
+    } catch (cause) {
+      throw ioError(cause, 'open', path)
+    }
+    return this.fd
+  }
+
+  /** Makes everything appended so far durable. */
+  async sync(): Promise<void> {
+    const finished = [...this.unsynced]
+    this.unsynced.clear()
+    const current = this.fd
+    const folderChanged = this.folderChanged
+    this.folderChanged = false
+    try {
+      for (const handle of finished) {
+        await datasync(handle)
+        closeSync(handle)
+      }
+      if (current !== undefined) await datasync(current.handle)
+      if (folderChanged) this.syncFolders()
+    } catch (cause) {
+      throw ioError(cause, 'make durable', join(this.root, logFolder(this.log), 'entries'))
+    }
+  }
+
+  private syncFolders(): void {
+    const folder = join(this.root, logFolder(this.log))
+    for (const path of [join(folder, 'entries'), folder, dirname(folder), this.root]) syncFolderSync(path)
+  }
+
+  private load(fileNumber: number): Loaded {
+    if (this.loaded?.fileNumber === fileNumber) return this.loaded
+    const path = this.path(fileNumber * entriesPerFile)
+    const text = readFileRangeSync(path, 0, wholeFile)
+    if (text === undefined) throw new RejoinError('E_DAMAGED', `${path} is missing`)
+    this.loaded = { fileNumber, text, marks: marksOf(text, fileNumber * entriesPerFile) }
+    return this.loaded
+  }
+
+  private markAt({ marks }: Loaded, index: number): Mark {
+    let low = 0
+    let high = marks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((marks[middle] as Mark).index <= index) low = middle
+      else high = middle - 1
+    }
+    return marks[low] as Mark
+  }
+
+  /**
+   * Returns entries as they stand in the files: from the line that holds `from` up to at most `to` (within one file) and
+   * about `maxBytes`, but at least one line. A run that begins before `from` is returned whole.
+   */
+  read(from: number, to: number, maxBytes: number = wholeFile): EntryBlock {
+    if (from >= Math.min(to, this.size)) return { from, count: 0, text: new Uint8Array(0) }
+    const loaded = this.load(Math.floor(from / entriesPerFile))
+    const start = this.markAt(loaded, from)
+    const last = loaded.marks.at(-1) as Mark
+    let end = to >= last.index ? last : this.markAt(loaded, to)
+    if (end.index <= start.index) end = loaded.marks[loaded.marks.indexOf(start) + 1] ?? last
+    while (end.atByte - start.atByte > maxBytes) {
+      const half = this.markAt(loaded, start.index + Math.floor((end.index - start.index) / 2))
+      if (half.index <= start.index) break
+      end = half
+    }
+    return { from: start.index, count: end.index - start.index, text: loaded.text.subarray(start.atByte, end.atByte) }
+  }
+
+  private closeFile(): void {
+    if (this.fd !== undefined) closeSync(this.fd.handle)
+    this.fd = undefined
+    for (const handle of this.unsynced) closeSync(handle)
+    this.unsynced.clear()
+  }
+
+  /** Closes the open files; what was not synced may be lost in a power cut. */
+  close(): void {
+    this.closeFile()
+    this.loaded = undefined
+  }
+}
