@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { base64, type Digest, fromBase64, nextKeyDigest, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
+import { base64, type Digest, fromBase64, type LogId, nextKeyDigest, parseLogId, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
 import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
 
 const writerFile = 'keys/writer'
 const nextFile = 'keys/next'
 const homeFile = 'keys/home'
+const ownLogFile = 'keys/log'
 const maxKeyBytes = 1024
 /** file systems that make up inode numbers anew at every mount: FAT, exFAT and those in user space */
 const unstableInodes: ReadonlySet<number> = new Set([0x4d44, 0x2011bab0, 0x65735546])
@@ -108,4 +109,15 @@ export function copiedFrom(root: string): string | undefined {
   if (noted.birthMs !== now.birthMs) return 'the key file was made at another time'
   if (noted.machineId !== undefined && now.machineId !== undefined && noted.machineId !== now.machineId) return 'the machine ID is another'
   return undefined
+}
+
+/** Returns the log that this node writes, or undefined before the first one was opened. */
+export function readOwnLog(root: string): LogId | undefined {
+  const bytes = readFileRangeSync(join(root, ownLogFile), 0, maxKeyBytes)
+  return bytes === undefined ? undefined : parseLogId(textOf(bytes).trim())
+}
+
+/** Notes which log this node writes from now on. */
+export function writeOwnLog(root: string, log: LogId): void {
+  replaceFileSync(join(root, ownLogFile), utf8(`${log}\n`), { durable: true, mode: 0o600 })
 }

@@ -57,17 +57,15 @@ export class LogFolder {
     this.cose = readFileRangeSync(join(root, checkpointCosePath(log)), 0, maxNoteBytes)
   }
 
-  /** Makes the folder of a new log from its first line (without newline); nothing is durable before sync() and commit(). */
-  static create(root: string, firstLine: Uint8Array): LogFolder {
-    const log = logIdOf(firstLine)
+  /**
+   * Returns a new log without entries; the first append must begin with `firstLine` (here without its newline).
+   * @throws E_OPENED where the line does not give the log's ID
+   */
+  static create(root: string, log: LogId, firstLine: Uint8Array): LogFolder {
+    if (logIdOf(firstLine) !== log) throw new RejoinError('E_OPENED', `the first line does not give the log ID ${log}`)
     const entries = new Entries(root, log)
     const tiles = new Tiles(root, log, entries)
-    const folder = new LogFolder(root, log, parseOpenedLine(firstLine), entries, tiles, tiles.treeAt(0), undefined)
-    const text = new Uint8Array(firstLine.length + 1)
-    text.set(firstLine)
-    text[firstLine.length] = 10
-    folder.append({ from: 0, count: 1, text })
-    return folder
+    return new LogFolder(root, log, parseOpenedLine(firstLine), entries, tiles, tiles.treeAt(0), undefined)
   }
 
   /**

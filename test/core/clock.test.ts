@@ -5,8 +5,8 @@ import { holds } from '../property.ts'
 import { thrownBy } from '../thrown.ts'
 
 const anyMs = integer({ min: 0, max: 2 ** 41 })
-const anyHlc = tuple(anyMs, integer({ min: 0, max: 0xffff })).map(
-  ([ms, counter]) => parseHlc(ms.toString(16).padStart(12, '0') + counter.toString(16).padStart(4, '0'))
+const anyHlc = tuple(anyMs, integer({ min: 0, max: 0xffff })).map(([ms, counter]) =>
+  parseHlc(ms.toString(16).padStart(12, '0') + counter.toString(16).padStart(4, '0'))
 )
 
 describe('a hybrid logical clock', () => {

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto'
 import { property, uint8Array } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { digestOf, digestOfHash, digestParts, equal, hasDigest, hashOfDigest, isDigest, parseDigest, sha256 } from '../../src/core/index.ts'
+import {
+  digestOf,
+  digestOfHash,
+  digestParts,
+  equal,
+  hasDigest,
+  hashOfDigest,
+  isDigest,
+  parseDigest,
+  sha256
+} from '../../src/core/index.ts'
 import { holds } from '../property.ts'
 import { thrownBy } from '../thrown.ts'
 

@@ -12,7 +12,9 @@ interface Vector {
   readonly flags: readonly string[] | null
 }
 
-const vectors = JSON.parse(readFileSync(sharedPath('corpus/ed25519-cctv/ed25519__ed25519vectors.json'), 'utf8')) as readonly Vector[]
+const vectors = JSON.parse(
+  readFileSync(sharedPath('corpus/ed25519-cctv/ed25519__ed25519vectors.json'), 'utf8')
+) as readonly Vector[]
 const bytesOf = (text: string): Uint8Array => fromHex(text) as Uint8Array
 
 function platformAccepts({ key, sig, msg }: Vector): boolean {

@@ -57,7 +57,10 @@ describe('strict JSON', () => {
 
   it.each(faults.map(([text, code]) => [text.slice(0, 40), code, text] as const))('refuses %j: %s', (_, code, text) => {
     expect(thrownBy(() => strict(text))).toBe(code)
-    expect(thrownBy(() => canonical(text)), 'the canonical parser says the same').toBe(code)
+    expect(
+      thrownBy(() => canonical(text)),
+      'the canonical parser says the same'
+    ).toBe(code)
   })
 
   it('EVENT-1: refuses bytes that are not UTF-8: E_UTF8', () => {
@@ -103,7 +106,7 @@ describe('strict JSON', () => {
 describe('canonical JSON', () => {
   it('EVENT-1: has ordered keys, shortest numbers and the escapes of RFC 8785', () => {
     // the examples of RFC 8785, sections 3.2.2 and 3.2.3
-    const numbers = { numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001] }
+    const numbers = { numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001] }
     expect(canonicalize(numbers)).toBe('{"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}')
     expect(canonicalize({ string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/' })).toBe(
       '{"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
@@ -115,7 +118,7 @@ describe('canonical JSON', () => {
   it('EVENT-1: comes back from its own text, and from no other spelling', () => {
     holds(
       property(jsonValue({ maxDepth: 5 }), (value) => {
-        if (JSON.stringify(value).includes('__proto__')) return
+        if (/"(?:__proto__|constructor|prototype)"/.test(JSON.stringify(value))) return
         const text = canonicalize(value as Json)
         expect(canonicalize(canonical(text))).toBe(text)
         expect(canonicalize(strict(JSON.stringify(value, undefined, 1)))).toBe(text)

@@ -52,7 +52,10 @@ describe('log.opened', () => {
   })
 
   it('LOG-3: has the source that its public key spells: E_OPENED', () => {
-    const stolen: RejoinEvent = { ...event, source: openedEvent({ ...opened, publicKey: sampleSigner('x').publicKey }, stamp).source }
+    const stolen: RejoinEvent = {
+      ...event,
+      source: openedEvent({ ...opened, publicKey: sampleSigner('x').publicKey }, stamp).source
+    }
     expect(thrownBy(() => parseOpened(stolen))).toBe('E_OPENED')
   })
 
@@ -81,9 +84,12 @@ describe('log.opened', () => {
     expect(parseWith(changes as unknown as Readonly<Record<string, Json>>)).toBe(code)
   })
 
-  it.each(['edge-17', 'Knoten 7', 'ノード', 'a', 'x'.repeat(64), 'me@home.example', 'a_b.c'])('LOG-6: names may be %j', (name) => {
-    expect(isName(name)).toBe(true)
-  })
+  it.each(['edge-17', 'Knoten 7', 'ノード', 'a', 'x'.repeat(64), 'me@home.example', 'a_b.c'])(
+    'LOG-6: names may be %j',
+    (name) => {
+      expect(isName(name)).toBe(true)
+    }
+  )
 
   it('LOG-5: commits to the digest of the next key', () => {
     expect(nextKeyDigest(publicKey)).toBe(digestOf(publicKey))

@@ -66,7 +66,8 @@ describe('the vectors of transparency-dev/merkle', () => {
   it.each(of('subtreeinclusion'))('PROOF-1: %s', (name) => {
     const vector = load(name)
     const claim = { index: vector.leafIdx - vector.start, size: vector.end - vector.start, leaf: bytes(vector.leafHash) }
-    const refused = !isSubtree(vector) || thrownBy(() => verifyInclusion({ ...claim, path: pathOf(vector), root: bytes(vector.root) }))
+    const refused =
+      !isSubtree(vector) || thrownBy(() => verifyInclusion({ ...claim, path: pathOf(vector), root: bytes(vector.root) }))
     expect(refused !== undefined).toBe(vector.wantErr)
   })
 

@@ -13,8 +13,9 @@ const line = `\u2014 ${name} ${base64(new Uint8Array(68))}\n`
 
 describe('a signed note', () => {
   it('is the example of C2SP signed-note in Go, and verifies', () => {
-    const text = 'If you think cryptography is the answer to your problem,\nthen you don\'t know what your problem is.\n'
-    const signature = '\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n'
+    const text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+    const signature =
+      '\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n'
     const note = parseNote(utf8(`${text}\n${signature}`))
     expect(note.text).toBe(text)
     verifyNote(note, 'PeterNeumann', parseKey('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'))

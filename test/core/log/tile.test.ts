@@ -62,14 +62,20 @@ describe('a reader of tiles', () => {
       [9, 1],
       [16, 0]
     ] as const)
-      expect(thrownBy(() => read(height, position)), `${height}/${position}`).toBe('E_PROOF')
+      expect(
+        thrownBy(() => read(height, position)),
+        `${height}/${position}`
+      ).toBe('E_PROOF')
   })
 
   it('LOG-15: takes no tile of a wrong length: E_TILE, and none that is not there: E_PROOF', () => {
     const cut = (bytes: number) => readerOfTiles(600, () => new Uint8Array(bytes))
     expect(thrownBy(() => cut(88 * 32)(0, 512))).toBeUndefined()
     for (const bytes of [0, 88 * 32 - 1, 88 * 32 + 1, 87 * 32, 257 * 32])
-      expect(thrownBy(() => cut(bytes)(0, 512)), `${bytes} bytes`).toBe('E_TILE')
+      expect(
+        thrownBy(() => cut(bytes)(0, 512)),
+        `${bytes} bytes`
+      ).toBe('E_TILE')
     expect(thrownBy(() => readerOfTiles(600, () => undefined)(0, 512))).toBe('E_PROOF')
   })
 

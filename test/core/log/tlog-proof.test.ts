@@ -106,7 +106,10 @@ describe('a proof file', () => {
     for (let bit = 0; bit < file.length * 8; bit++) {
       const copy = Uint8Array.from(file)
       copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7))
-      expect(thrownBy(() => verifyTlogProof(copy, expected)), `bit ${bit}`).toBeDefined()
+      expect(
+        thrownBy(() => verifyTlogProof(copy, expected)),
+        `bit ${bit}`
+      ).toBeDefined()
     }
   })
 

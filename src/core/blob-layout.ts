@@ -1,0 +1,19 @@
+import { type Digest, digestParts } from './digest.ts'
+
+/** Returns the path of a blob that must not leave the node, e.g. `private/blobs/sha256/<hex>`. */
+export function privateBlobPath(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest)
+  return `private/blobs/${algorithm}/${hex}`
+}
+
+/** Returns the path of a blob that is not yet complete, e.g. `tmp/sha256-<hex>.part`; another run goes on with it. */
+export function partPath(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest)
+  return `tmp/${algorithm}-${hex}.part`
+}
+
+/** Returns the path of the leaf hashes of a large blob, e.g. `private/leaves/sha256/<hex>`; derived, can be deleted. */
+export function leavesPath(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest)
+  return `private/leaves/${algorithm}/${hex}`
+}

@@ -1,0 +1,72 @@
+import type { LogId } from '../log/log-id.ts'
+import type { Plan, ProvenBlock } from './plan.ts'
+
+/** Entries asked of one source at a time: 32 tiles. */
+export const rangeEntries = 8192
+/** Proven entries that may wait for earlier ones, which another source owes. */
+const maxAheadEntries = 8 * rangeEntries
+
+/** Entries [from, to) of a log. */
+export interface EntryRange {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * One catch-up of one log, shared by all sessions of a node: hands out ranges to sources, and puts proven blocks back in order.
+ * Mutable; one lives per log while a catch-up goes on.
+ */
+export class Catchup {
+  readonly log: LogId
+  readonly plan: Plan
+  private next: number
+  private written: number
+  private readonly returned: EntryRange[] = []
+  private readonly early = new Map<number, ProvenBlock>()
+
+  constructor(log: LogId, plan: Plan, claimed: EntryRange) {
+    this.log = log
+    this.plan = plan
+    this.next = claimed.to
+    this.written = claimed.from
+  }
+
+  /** Returns a range that nobody fetches yet and a source with `size` entries can give, or undefined where there is none now. */
+  claim(size: number): EntryRange | undefined {
+    const again = this.returned.findIndex(({ to }) => to <= size)
+    if (again >= 0) return this.returned.splice(again, 1)[0]
+    if (this.next >= this.plan.to || this.next >= this.written + maxAheadEntries) return undefined
+    const to = Math.min(this.plan.to, (Math.floor(this.next / rangeEntries) + 1) * rangeEntries)
+    if (to > size) return undefined
+    const range = { from: this.next, to }
+    this.next = to
+    return range
+  }
+
+  /** Takes back what a source did not give. */
+  giveBack(range: EntryRange): void {
+    if (range.from < range.to) this.returned.push(range)
+  }
+
+  /** Takes proven blocks in any order and returns those that can be stored now, in order. */
+  deliver(blocks: readonly ProvenBlock[]): readonly ProvenBlock[] {
+    for (const block of blocks) if (block.from >= this.written) this.early.set(block.from, block)
+    const ready: ProvenBlock[] = []
+    for (let block = this.early.get(this.written); block !== undefined; block = this.early.get(this.written)) {
+      this.early.delete(this.written)
+      this.written += block.count
+      ready.push(block)
+    }
+    return ready
+  }
+
+  /** Returns whether a source with `size` entries has nothing more to do: others fetch what is left. */
+  isClaimed(size: number): boolean {
+    return this.returned.every(({ to }) => to > size) && this.next >= Math.min(this.plan.to, size)
+  }
+
+  /** Whether every entry was handed out for storing. */
+  get done(): boolean {
+    return this.written >= this.plan.to
+  }
+}

@@ -1,0 +1,3 @@
+export * from './local.ts'
+export * from './replica.ts'
+export * from './withhold.ts'

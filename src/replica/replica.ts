@@ -1,0 +1,53 @@
+import type { Checkpoint, EntryBlock, LogId, Offer, ProvenBlock, Pull, WireHead } from '../core/index.ts'
+
+/** What a request for entries gets first: the newest checkpoint with the hashes that lead to it from `from`. */
+export interface Proof {
+  readonly note: Uint8Array
+  readonly cose: Uint8Array | undefined
+  readonly size: number
+  /** hashes of the full tiles from floor(from / 256) on, 32 bytes each */
+  readonly tiles: Uint8Array
+  /** subtrees of the last, unfinished tile, 32 bytes each */
+  readonly edge: Uint8Array
+}
+
+/** What taking entries in came to. */
+export interface Taken {
+  readonly events: number
+  readonly refused: number
+  readonly held: number
+}
+
+/**
+ * Anything that holds logs and can be synced with. One session machine runs for each side, over the Replica of that side.
+ * Implementers must store nothing that accept() was not given, must keep it in order, and must not show entries beyond a commit().
+ */
+export interface Replica {
+  readonly network: string
+  /** public key of the node that it belongs to, 32 bytes */
+  readonly node: Uint8Array
+  /** Returns the ID of this store and the number of its newest change. */
+  readonly journal: () => { readonly storeId: string; readonly seq: number }
+  /** Returns the heads of all logs up to their newest checkpoints. */
+  readonly heads: () => readonly WireHead[]
+  /** Returns the heads that changed after a number, or undefined where it is not a number of this store. */
+  readonly changedSince: (storeId: string, seq: number) => readonly WireHead[] | undefined
+  /** Returns the proof for going on from `from`. @throws E_NOT_FOUND */
+  readonly proof: (log: LogId, from: number) => Proof
+  /** Returns entries from `from` on, up to `to` and about `maxBytes`, whole tiles where possible. */
+  readonly read: (log: LogId, from: number, to: number, maxBytes: number) => EntryBlock
+  /** Returns those of another side's heads that this side wants more of. */
+  readonly survey: (heads: readonly WireHead[]) => readonly Pull[]
+  /** Notes the offer that a long catch-up follows. */
+  readonly prepare: (offer: Offer) => void
+  /** Judges proven entries and stores them; resolves once there is room for more. */
+  readonly accept: (log: LogId, blocks: readonly ProvenBlock[]) => Promise<Taken>
+  /** Makes what was accepted durable and puts the checkpoint in place. */
+  readonly commit: (log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined) => Promise<void>
+  /** Keeps a signed head that contradicts the log that is here. */
+  readonly conflict: (log: LogId, note: Uint8Array) => Promise<void>
+  /** Returns what this side remembers of another store, by its node's public key. */
+  readonly cursor: (node: Uint8Array) => { readonly storeId: string; readonly seq: number } | undefined
+  /** Remembers that everything of a store up to a change number is here. */
+  readonly setCursor: (node: Uint8Array, storeId: string, seq: number) => void
+}

@@ -1,0 +1,117 @@
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RejoinError } from '../core/index.ts'
+import { ioError, syncFolder } from './file.ts'
+
+/** Bytes from `from` up to, but not with, `to`; all of a blob where they are absent. */
+export interface ByteRange {
+  readonly from?: number
+  readonly to?: number
+}
+
+/**
+ * Opens a file to read: a regular one and no link, since on a medium from elsewhere a name may stand for anything.
+ * @returns undefined where there is none
+ * @throws E_BAD_OBJECT where it is a link, a folder or a device
+ */
+export async function openRegular(path: string): Promise<FileHandle | undefined> {
+  let file: FileHandle
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code === 'ELOOP' || code === 'EMLINK') throw new RejoinError('E_BAD_OBJECT', `${path} is a link`, { cause })
+    throw ioError(cause, 'read', path)
+  }
+  try {
+    if ((await file.stat()).isFile()) return file
+  } catch (cause) {
+    await file.close()
+    throw ioError(cause, 'read', path)
+  }
+  await file.close()
+  throw new RejoinError('E_BAD_OBJECT', `${path} is not a file`)
+}
+
+/**
+ * Fills bytes from a position of a file.
+ * @throws E_BAD_OBJECT where the file ends before · E_IO
+ */
+export async function readFully(file: FileHandle, bytes: Uint8Array, atByte: number, path: string): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    let count: number
+    try {
+      count = (await file.read(bytes, done, bytes.length - done, atByte + done)).bytesRead
+    } catch (cause) {
+      throw ioError(cause, 'read', path)
+    }
+    if (count === 0) throw new RejoinError('E_BAD_OBJECT', `${path} ends at byte ${atByte + done}`, { at: String(atByte + done) })
+    done += count
+  }
+}
+
+/** Returns a chunk of memory that is not shared with other buffers. */
+export function allocate(sizeBytes: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(sizeBytes)
+}
+
+/** Yields a range of a file in pieces, each in memory of its own; the next one is read while one is used. */
+export async function* readPieces(
+  file: FileHandle,
+  from: number,
+  to: number,
+  path: string,
+  size: number
+): AsyncGenerator<Uint8Array, void, void> {
+  const load = async (at: number): Promise<Uint8Array | undefined> => {
+    if (at >= to) return undefined
+    const bytes = allocate(Math.min(size, to - at))
+    await readFully(file, bytes, at, path)
+    return bytes
+  }
+  let next = load(from)
+  for (let at = from; at < to; at += size) {
+    const bytes = await next
+    next = load(at + size)
+    next.catch(() => {})
+    if (bytes !== undefined) yield bytes
+  }
+}
+
+/** Makes a folder and those above it, durably; mode 0700 for what must not leave the node. */
+export async function makeFolder(path: string, mode = 0o755): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true, mode })
+    if (first === undefined) return
+    for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+  } catch (cause) {
+    throw ioError(cause, 'make the folder', path)
+  }
+}
+
+/** Moves a finished file to its name; the caller makes the names durable. Makes the folder when needed. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    try {
+      await rename(from, to)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+      await makeFolder(dirname(to))
+      await rename(from, to)
+    }
+  } catch (cause) {
+    throw ioError(cause, 'move a file to', to)
+  }
+}
+
+/** Deletes a file, if there is one. */
+export async function deleteFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+  } catch (cause) {
+    throw ioError(cause, 'delete', path)
+  }
+}

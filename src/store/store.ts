@@ -1,0 +1,313 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Checkpoint,
+  didOf,
+  type EntryBlock,
+  type EntryLine,
+  isLogId,
+  isWithheld,
+  linesOf,
+  type LogId,
+  type Opened,
+  parseEvent,
+  RejoinError,
+  type Signer,
+  textOf,
+  utf8
+} from '../core/index.ts'
+import { EventIndex, type PlacedEvent } from './event-index.ts'
+import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
+import { cutUnproven, dropOffer, interrupted } from './incoming.ts'
+import { Journal } from './journal.ts'
+import { LogFolder, peekCheckpoint, type Repair } from './log-folder.ts'
+import { type Draft, Writer, type Written } from './writer.ts'
+
+/** Version of the folder's format, in replica.json. */
+export const folderVersion = 1
+
+/** A log as others see it: up to its newest checkpoint. */
+export interface StoredHead {
+  readonly log: LogId
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** How a store is opened. */
+export interface StoreOptions {
+  readonly onRepair?: (repair: Repair) => void
+  /** the log that this node writes: its whole lines beyond the checkpoint are kept, to be signed again */
+  readonly ownLog?: LogId | undefined
+}
+
+/** A data folder that is open: its logs, its index and its change journal. One process at a time holds it. */
+export class Store implements AsyncDisposable {
+  readonly root: string
+  readonly index: EventIndex
+  readonly network: string
+  private readonly heads: Map<LogId, StoredHead>
+  private readonly folders = new Map<LogId, LogFolder>()
+  private readonly journalFile: Journal
+  private readonly onRepair: (repair: Repair) => void
+  private readonly listeners = new Set<(head: StoredHead) => void>()
+  private writerOfOwn: Writer | undefined
+  private ownLog: LogId | undefined
+  private closed = false
+
+  private constructor(root: string, network: string, index: EventIndex, heads: Map<LogId, StoredHead>, { onRepair = () => {}, ownLog }: StoreOptions) {
+    this.root = root
+    this.network = network
+    this.index = index
+    this.heads = heads
+    this.onRepair = onRepair
+    this.ownLog = ownLog
+    this.journalFile = Journal.open(root, new Map([...heads].map(([log, { size }]) => [log, size])))
+  }
+
+  /** Makes the files of an empty replica. @throws E_EXISTS where there is one already */
+  static create(root: string, network: string): void {
+    const path = join(root, 'replica.json')
+    if (readFileRangeSync(path, 0, 1) !== undefined) throw new RejoinError('E_EXISTS', `there is a node in ${root} already`, { hint: 'choose another folder with --data' })
+    try {
+      mkdirSync(root, { recursive: true, mode: 0o700 })
+      for (const folder of ['logs', 'blobs/sha256', 'private', 'tmp', 'verdicts', 'outbox']) mkdirSync(join(root, folder), { recursive: true })
+    } catch (cause) {
+      throw ioError(cause, 'make', root)
+    }
+    replaceFileSync(join(root, 'oci-layout'), utf8('{"imageLayoutVersion":"1.0.0"}'), { durable: false })
+    replaceFileSync(path, utf8(`${JSON.stringify({ format: 'rejoin', version: folderVersion, network })}\n`), { durable: true })
+  }
+
+  /**
+   * Opens a data folder, repairs what a crash left, and brings the index up to date.
+   * @throws E_NO_DATA · E_VERSION · E_LOCKED · E_DAMAGED
+   */
+  static async open(root: string, options: StoreOptions = {}): Promise<Store> {
+    const network = readReplica(root)
+    const index = await EventIndex.open(join(root, 'index'))
+    try {
+      const heads = new Map<LogId, StoredHead>()
+      for (const log of listLogs(root)) {
+        const head = peekCheckpoint(root, log)
+        if (head !== undefined) heads.set(log, { log, size: head.size, root: head.root })
+      }
+      const store = new Store(root, network, index, heads, options)
+      for (const log of interrupted(root)) store.folder(log)
+      for (const [log, { size }] of heads) if (index.sizeOf(log) < size) store.folder(log)
+      return store
+    } catch (error) {
+      await index.close()
+      throw error
+    }
+  }
+
+  /** Name of this store and the number of its newest change. */
+  get journal(): { readonly storeId: string; readonly seq: number } {
+    return { storeId: this.journalFile.storeId, seq: this.journalFile.seq }
+  }
+
+  /** Returns the heads of all logs, in no order. */
+  listHeads(): readonly StoredHead[] {
+    return [...this.heads.values()]
+  }
+
+  /** Returns the head of a log, where a checkpoint covers any of it. */
+  head(log: LogId): StoredHead | undefined {
+    return this.heads.get(log)
+  }
+
+  /** Returns the heads that changed after a number, or undefined where the number is not of this store. */
+  changedSince(storeId: string, seq: number): readonly StoredHead[] | undefined {
+    if (storeId !== this.journalFile.storeId || seq > this.journalFile.seq) return undefined
+    return this.journalFile.since(seq).flatMap((log) => this.heads.get(log) ?? [])
+  }
+
+  /** Calls back whenever a log has a new head. Returns how to stop it. */
+  onGrown(listener: (head: StoredHead) => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  /** Returns the folder of a log, opened and repaired, or undefined where it is not here. */
+  folder(log: LogId): LogFolder | undefined {
+    const known = this.folders.get(log)
+    if (known !== undefined) return known
+    const folder = LogFolder.open(this.root, log, this.onRepair)
+    if (folder === undefined) return undefined
+    if (log !== this.ownLog) {
+      const cut = cutUnproven(this.root, folder)
+      if (cut > 0) this.onRepair({ log, what: 'unproven-lines', count: cut })
+    }
+    this.folders.set(log, folder)
+    if (this.index.sizeOf(log) < folder.size) this.indexRange(folder, this.index.sizeOf(log), folder.size)
+    return folder
+  }
+
+  /** Returns what the first line of a log says. @throws E_NOT_FOUND */
+  opened(log: LogId): Opened {
+    return this.needFolder(log).opened
+  }
+
+  /** Returns the folder of a log. @throws E_NOT_FOUND where it is not here */
+  needFolder(log: LogId): LogFolder {
+    const folder = this.folder(log)
+    if (folder === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not here`)
+    return folder
+  }
+
+  /** Indexes entries from the files, as after a crash or for a new index. */
+  indexRange(folder: LogFolder, from: number, to: number): void {
+    for (let at = from; at < to; ) {
+      const block = folder.entries.read(at, to)
+      this.index.add(folder.log, at, block.from + block.count - at, eventsOf(block), (start) => this.readEvents(folder, start, at))
+      at = block.from + block.count
+    }
+  }
+
+  private readEvents(folder: LogFolder, from: number, to: number): readonly PlacedEvent[] {
+    const found: PlacedEvent[] = []
+    for (let at = from; at < to; ) {
+      const block = folder.entries.read(at, to)
+      found.push(...eventsOf(block).filter(({ index }) => index >= from && index < to))
+      at = block.from + block.count
+    }
+    return found
+  }
+
+  /**
+   * Makes the empty folder of a log; its first line comes with the first append.
+   * @throws E_OPENED where the line does not give the log's ID
+   */
+  createLog(log: LogId, firstLine: Uint8Array): LogFolder {
+    const folder = LogFolder.create(this.root, log, firstLine)
+    this.folders.set(log, folder)
+    return folder
+  }
+
+  /**
+   * Appends proven or own entries and indexes them.
+   * @param events the events of those that are not withheld
+   */
+  append(folder: LogFolder, block: EntryBlock, lines: readonly EntryLine[], events: readonly PlacedEvent[]): void {
+    folder.append(block, lines)
+    this.index.add(folder.log, block.from, block.count, events, (start) => this.readEvents(folder, start, block.from))
+  }
+
+  /** Puts a verified checkpoint in place; the lines must be durable. */
+  commit(folder: LogFolder, checkpoint: Checkpoint, cose: Uint8Array | undefined): void {
+    folder.commit(checkpoint, cose, true)
+    dropOffer(this.root, folder.log)
+    this.grown(checkpoint)
+  }
+
+  private grown({ log, size, root }: Checkpoint): void {
+    const head = { log, size, root }
+    this.heads.set(log, head)
+    this.journalFile.note(log, size)
+    for (const listener of this.listeners) listener(head)
+  }
+
+  /**
+   * Makes a log of one's own writable: signs again the whole lines beyond its checkpoint.
+   * @throws E_NOT_FOUND where the log is not here
+   */
+  openWriter(log: LogId, signer: Signer): Writer {
+    this.ownLog = log
+    const folder = this.needFolder(log)
+    folder.cut(firstBadLine(folder))
+    const writer = new Writer(folder, signer, didOf(signer.publicKey), {
+      onWritten: (from, written) => this.indexWritten(folder, from, written),
+      onSigned: (checkpoint) => this.grown(checkpoint)
+    })
+    this.writerOfOwn = writer
+    if (folder.size > (folder.checkpoint?.size ?? 0)) writer.sign()
+    return writer
+  }
+
+  private indexWritten(folder: LogFolder, from: number, written: readonly Written[]): void {
+    this.index.add(folder.log, from, written.length, written, (start) => this.readEvents(folder, start, from))
+  }
+
+  /** The writer of this node's own log, once it is open. */
+  get writer(): Writer | undefined {
+    return this.writerOfOwn
+  }
+
+  /** Deletes the index and makes it again from the logs. */
+  async reindex(onProgress: (done: number, total: number) => void): Promise<number> {
+    await this.index.clear()
+    const logs = listLogs(this.root)
+    const total = [...this.heads.values()].reduce((sum, { size }) => sum + size, 0)
+    let done = 0
+    for (const log of logs) {
+      const folder = this.folder(log)
+      if (folder === undefined) continue
+      for (let at = this.index.sizeOf(log); at < folder.size; ) {
+        const next = Math.min(folder.size, at + 4096)
+        this.indexRange(folder, at, next)
+        await this.index.flush({ all: false })
+        done += next - at
+        at = next
+        onProgress(done, Math.max(total, done))
+      }
+    }
+    await this.index.flush({ all: true })
+    return done
+  }
+
+  /** Signs what is unsigned and closes everything; idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    await this.writerOfOwn?.close()
+    for (const folder of this.folders.values()) folder.close()
+    this.journalFile.close()
+    await this.index.close()
+  }
+}
+
+export type { Draft }
+
+function readReplica(root: string): string {
+  const bytes = readFileRangeSync(join(root, 'replica.json'), 0, 64 * 1024)
+  if (bytes === undefined) throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, { hint: `rejoin init --data ${root} --name NAME makes one` })
+  let value: { readonly version?: unknown; readonly network?: unknown }
+  try {
+    value = JSON.parse(textOf(bytes)) as typeof value
+  } catch (cause) {
+    throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} is not JSON`, { cause })
+  }
+  if (value.version !== folderVersion) throw new RejoinError('E_VERSION', `${root} has format version ${String(value.version)}; this program knows ${folderVersion}`)
+  if (typeof value.network !== 'string') throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} names no network`)
+  return value.network
+}
+
+/** Returns the logs that have a folder. */
+export function listLogs(root: string): readonly LogId[] {
+  try {
+    return readdirSync(join(root, 'logs')).filter(isLogId)
+  } catch (cause) {
+    throw ioError(cause, 'read', join(root, 'logs'))
+  }
+}
+
+function eventsOf(block: EntryBlock): readonly PlacedEvent[] {
+  return linesOf(block)
+    .filter((line) => !line.withheld)
+    .map((line) => ({ index: line.index, event: parseEvent(block.text.subarray(line.start, line.end)) }))
+}
+
+/** Returns the first entry beyond the checkpoint whose line is no event of the log's writer: a power cut can leave such bytes. */
+function firstBadLine(folder: LogFolder): number {
+  const did = didOf(folder.opened.publicKey)
+  for (let at = folder.checkpoint?.size ?? 0; at < folder.size; at++) {
+    const { line } = folder.entry(at)
+    try {
+      if (line === undefined || isWithheld(line) || parseEvent(line).source !== did) return at
+    } catch {
+      return at
+    }
+  }
+  return folder.size
+}
+

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type Checkpoint,
+  encodeEvent,
+  firstHlc,
+  type Hlc,
+  hex,
+  type JsonObject,
+  merge,
+  parseEvent,
+  type RejoinEvent,
+  signCheckpoint,
+  signCoseCheckpoint,
+  type Signer,
+  tick
+} from '../core/index.ts'
+import type { LogFolder } from './log-folder.ts'
+
+/** What a writer is asked to say; the writer adds the ID, the clock and itself. */
+export interface Draft {
+  readonly type: string
+  readonly subject?: string
+  readonly data: JsonObject
+}
+
+/** An event that is durable in the writer's own log. */
+export interface Written {
+  readonly index: number
+  readonly event: RejoinEvent
+}
+
+/** What a writer tells its owner. */
+export interface WriterHooks {
+  /** called once for each durable group, before whoever appended is told */
+  readonly onWritten: (from: number, written: readonly Written[]) => void
+  /** called after a checkpoint was signed and put in place */
+  readonly onSigned: (checkpoint: Checkpoint) => void
+}
+
+interface Waiting {
+  readonly drafts: readonly Draft[]
+  readonly resolve: (written: readonly Written[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** how long after the last append the head is signed when nobody asks for it before, in milliseconds */
+const signDelayMs = 10
+/** most drafts written with one fsync */
+const groupSize = 4096
+
+/**
+ * The writer of a node's own log. Appends that come while another is on its way to the disk go together in the next one
+ * (group commit). Lines are durable before the checkpoint that covers them is signed.
+ */
+export class Writer {
+  readonly folder: LogFolder
+  private readonly signer: Signer
+  private readonly did: string
+  private readonly hooks: WriterHooks
+  private readonly waiting: Waiting[] = []
+  private running: Promise<void> | undefined
+  private timer: NodeJS.Timeout | undefined
+  private durable: { readonly size: number; readonly root: Uint8Array }
+  private last: Hlc
+
+  /** @param folder the writer's log, of which every whole line is durable */
+  constructor(folder: LogFolder, signer: Signer, did: string, hooks: WriterHooks) {
+    this.folder = folder
+    this.signer = signer
+    this.did = did
+    this.hooks = hooks
+    this.durable = { size: folder.size, root: folder.tree.root() }
+    const line = folder.entry(folder.size - 1).line
+    this.last = line === undefined ? firstHlc : parseEvent(line).hlc
+  }
+
+  /** Merges the clock of an accepted event, so that later events of ours sort after it. */
+  observe(hlc: Hlc, nowMs: number): void {
+    this.last = merge(this.last, hlc, nowMs)
+  }
+
+  /** Appends events; resolves once they are durable. @throws E_NO_SPACE, E_IO: then none of them is in the log */
+  async append(drafts: readonly Draft[]): Promise<readonly Written[]> {
+    return await new Promise((resolve, reject) => {
+      this.waiting.push({ drafts, resolve, reject })
+      this.running ??= this.run()
+    })
+  }
+
+  private async run(): Promise<void> {
+    await Promise.resolve()
+    while (this.waiting.length > 0) {
+      const group: Waiting[] = []
+      for (let count = 0; this.waiting.length > 0 && count < groupSize; ) {
+        const next = this.waiting.shift() as Waiting
+        group.push(next)
+        count += next.drafts.length
+      }
+      await this.write(group)
+    }
+    this.running = undefined
+    if (this.durable.size > (this.folder.checkpoint?.size ?? 0)) this.timer ??= setTimeout(() => this.sign(), signDelayMs)
+  }
+
+  private async write(group: readonly Waiting[]): Promise<void> {
+    const from = this.folder.size
+    const written: Written[] = []
+    const lines: Uint8Array[] = []
+    const lastBefore = this.last
+    try {
+      for (const { drafts } of group) {
+        for (const draft of drafts) {
+          const event = this.stamp(draft)
+          lines.push(encodeEvent(event), Uint8Array.of(10))
+          written.push({ index: from + written.length, event })
+        }
+      }
+      this.folder.append({ from, count: written.length, text: Buffer.concat(lines) })
+      await this.folder.sync()
+    } catch (error) {
+      this.last = lastBefore
+      this.folder.cut(from)
+      for (const { reject } of group) reject(error)
+      return
+    }
+    this.durable = { size: this.folder.size, root: this.folder.tree.root() }
+    this.hooks.onWritten(from, written)
+    let at = 0
+    for (const { drafts, resolve } of group) {
+      resolve(written.slice(at, at + drafts.length))
+      at += drafts.length
+    }
+  }
+
+  private stamp({ type, subject, data }: Draft): RejoinEvent {
+    const nowMs = Date.now()
+    this.last = tick(this.last, nowMs)
+    const base = { specversion: '1.0', id: hex(randomBytes(16)), source: this.did, type, time: new Date(nowMs).toISOString(), hlc: this.last, data } as const
+    return subject === undefined ? base : { ...base, subject }
+  }
+
+  /** Signs the head over everything that is durable, unless it is signed already, and returns it. */
+  sign(): Checkpoint {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    const { checkpoint, log } = this.folder
+    if (checkpoint !== undefined && checkpoint.size >= this.durable.size) return checkpoint
+    const signed = signCheckpoint({ log, ...this.durable }, this.signer)
+    this.folder.commit(signed, signCoseCheckpoint(signed, this.signer).bytes, false)
+    this.hooks.onSigned(signed)
+    return signed
+  }
+
+  /** Waits for appends on their way and signs the head. */
+  async close(): Promise<void> {
+    await this.running
+    this.sign()
+    this.folder.writePartialTile()
+  }
+}

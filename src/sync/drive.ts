@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto'
+import { type Catchup, FrameSplitter, fromHex, hex, type LogId, maxSyncFrameBytes, RejoinError, Session, type SessionEffect, type SessionInput, type SyncMessage } from '../core/index.ts'
+import type { Replica } from '../replica/index.ts'
+import type { ByteStream } from './byte-stream.ts'
+import { serveWant } from './serve.ts'
+import { decodeSyncFrame, encodeSyncFrame } from './wire.ts'
+
+/** What the sessions of one node share: what is being fetched, and how to tell each other that something changed. */
+export interface SyncShare {
+  readonly catchups: Map<LogId, Catchup>
+  readonly pokes: Set<() => void>
+}
+
+/** What a session came to. */
+export interface SyncResult {
+  readonly complete: boolean
+  readonly events: number
+  readonly refused: number
+  readonly held: number
+  readonly entriesReceived: number
+  readonly entriesSent: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly conflicts: number
+}
+
+/** How a session is driven. */
+export interface DriveOptions {
+  readonly signal: AbortSignal
+  readonly share: SyncShare
+  /** public key of the node on the other side, where the connection proves it: then its HELLO must name the same */
+  readonly peer?: Uint8Array
+  readonly onProgress?: (progress: { readonly entries: number; readonly bytes: number }) => void
+  readonly idleMs?: number
+}
+
+/** blocks that may wait for the disk before reading stops */
+const maxStoreQueue = 4
+const defaultIdleMs = 30_000
+
+/** Returns what sessions of one node share, empty. */
+export function newShare(): SyncShare {
+  return { catchups: new Map(), pokes: new Set() }
+}
+
+/**
+ * Runs one sync session to its end, over a stream to the other side's session: the only loop that runs core's machine.
+ * @throws E_GONE E_TIMEOUT where the other side went away · E_NETWORK E_VERSION E_PROTOCOL … where it broke the rules; what was
+ * stored until then stays, and the next session goes on from there
+ */
+export async function driveSession(replica: Replica, stream: ByteStream, options: DriveOptions): Promise<SyncResult> {
+  return await new Drive(replica, stream, options).run()
+}
+
+class Drive {
+  private readonly replica: Replica
+  private readonly stream: ByteStream
+  private readonly options: DriveOptions
+  private readonly session: Session
+  private outgoing: Promise<void> = Promise.resolve()
+  private storing: Promise<void> = Promise.resolve()
+  private storeQueue = 0
+  private failure: Error | undefined
+  private closed: { readonly complete: boolean } | undefined
+  private readonly finished: Promise<void>
+  private finish: () => void = () => {}
+  private readonly counts = { events: 0, refused: 0, held: 0, entriesReceived: 0, entriesSent: 0, bytesReceived: 0, bytesSent: 0, conflicts: 0 }
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(replica: Replica, stream: ByteStream, options: DriveOptions) {
+    this.replica = replica
+    this.stream = stream
+    this.options = options
+    const { storeId, seq } = replica.journal()
+    const cursor = options.peer === undefined ? undefined : replica.cursor(options.peer)
+    this.session = new Session(
+      {
+        network: replica.network,
+        node: replica.node,
+        store: bytesOf(storeId),
+        seq,
+        salt: randomBytes(16),
+        cursor: cursor && { store: bytesOf(cursor.storeId), seq: cursor.seq },
+        logCount: replica.heads().length,
+        urgent: []
+      },
+      options.share.catchups
+    )
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve
+    })
+  }
+
+  async run(): Promise<SyncResult> {
+    const { signal, share } = this.options
+    const onAbort = (): void => this.fail(signal.reason instanceof Error ? signal.reason : new RejoinError('E_INTERRUPTED', 'interrupted'))
+    const poke = (): void => this.step({ kind: 'poke' })
+    signal.throwIfAborted()
+    signal.addEventListener('abort', onAbort, { once: true })
+    share.pokes.add(poke)
+    this.touch()
+    try {
+      this.step({ kind: 'start' })
+      const reading = this.read()
+      await this.finished
+      await this.storing
+      await this.outgoing
+      if (this.failure !== undefined) throw this.failure
+      await this.stream.close()
+      await reading
+      return { complete: this.closed?.complete === true, ...this.counts }
+    } catch (error) {
+      this.stream.abort(error as Error)
+      throw error
+    } finally {
+      clearTimeout(this.timer)
+      signal.removeEventListener('abort', onAbort)
+      share.pokes.delete(poke)
+      this.session.release()
+      for (const other of share.pokes) other()
+    }
+  }
+
+  private touch(): void {
+    clearTimeout(this.timer)
+    const ms = this.options.idleMs ?? defaultIdleMs
+    this.timer = setTimeout(() => this.fail(new RejoinError('E_TIMEOUT', `the peer sent nothing for ${Math.round(ms / 1000)} s`)), ms)
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error
+    this.finish()
+  }
+
+  private async read(): Promise<void> {
+    const splitter = new FrameSplitter(maxSyncFrameBytes + 64)
+    try {
+      for await (const chunk of this.stream) {
+        this.touch()
+        this.counts.bytesReceived += chunk.length
+        for (const frame of splitter.push(chunk)) {
+          if (this.closed !== undefined || this.failure !== undefined) return
+          this.take(decodeSyncFrame(frame))
+          while (this.storeQueue > maxStoreQueue) await this.storing
+        }
+      }
+      splitter.end()
+      if (this.closed === undefined) throw new RejoinError('E_GONE', 'the peer closed the session before its end')
+    } catch (error) {
+      this.fail(error as Error)
+    }
+  }
+
+  private take(message: SyncMessage): void {
+    const { peer } = this.options
+    if (message.kind === 'hello' && peer !== undefined && hex(message.node) !== hex(peer)) throw new RejoinError('E_PROTOCOL', 'the peer says that it is another node than its connection shows')
+    if (message.kind === 'lines') this.counts.entriesReceived += message.count
+    this.step({ kind: 'message', message })
+    if (message.kind === 'lines') this.options.onProgress?.({ entries: this.counts.entriesReceived, bytes: this.counts.bytesReceived })
+  }
+
+  private step(input: SessionInput): void {
+    if (this.failure !== undefined) return
+    let effects: readonly SessionEffect[]
+    try {
+      effects = this.session.step(input)
+    } catch (error) {
+      this.fail(error as Error)
+      return
+    }
+    for (const effect of effects) this.carryOut(effect)
+  }
+
+  private carryOut(effect: SessionEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.queueOut(async () => await this.send(encodeSyncFrame(effect.message) as Uint8Array))
+        return
+      case 'serve':
+        this.queueOut(async () => await this.serve(effect.want))
+        return
+      case 'changes':
+        this.step({ kind: 'changes', heads: this.replica.changedSince(hex(effect.store), effect.seq) })
+        return
+      case 'heads':
+        this.step({ kind: 'heads', heads: this.replica.heads() })
+        return
+      case 'poke':
+        setImmediate(() => {
+          for (const poke of this.options.share.pokes) poke()
+        })
+        return
+      case 'close':
+        this.queueStore(async () => {
+          this.closed = { complete: effect.complete }
+          this.finish()
+          await Promise.resolve()
+        })
+        return
+      default:
+        this.queueStore(async () => await this.keep(effect))
+    }
+  }
+
+  private queueOut(work: () => Promise<void>): void {
+    this.outgoing = this.outgoing.then(work).catch((error: unknown) => this.fail(error as Error))
+  }
+
+  private queueStore(work: () => Promise<void>): void {
+    this.storeQueue++
+    this.storing = this.storing
+      .then(async () => {
+        if (this.failure === undefined) await work()
+      })
+      .catch((error: unknown) => this.fail(error as Error))
+      .finally(() => void this.storeQueue--)
+  }
+
+  private async send(frame: Uint8Array): Promise<void> {
+    if (this.failure !== undefined) return
+    this.counts.bytesSent += frame.length
+    await this.stream.send(frame)
+    this.touch()
+  }
+
+  private async serve(want: Extract<SyncMessage, { kind: 'want' }>): Promise<void> {
+    const frames = serveWant(this.replica, want)
+    for (;;) {
+      const { value, done } = frames.next()
+      if (done === true) {
+        this.counts.entriesSent += value
+        this.step({ kind: 'served', entries: value })
+        return
+      }
+      await this.send(value)
+    }
+  }
+
+  private async keep(effect: Exclude<SessionEffect, { kind: 'send' | 'serve' | 'changes' | 'heads' | 'poke' | 'close' }>): Promise<void> {
+    switch (effect.kind) {
+      case 'survey':
+        this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads) })
+        return
+      case 'prepare':
+        this.replica.prepare(effect.offer)
+        return
+      case 'store': {
+        const taken = await this.replica.accept(effect.log, effect.blocks)
+        this.counts.events += taken.events
+        this.counts.refused += taken.refused
+        this.counts.held += taken.held
+        return
+      }
+      case 'commit':
+        await this.replica.commit(effect.log, effect.checkpoint, effect.cose)
+        return
+      case 'conflict':
+        this.counts.conflicts++
+        await this.replica.conflict(effect.log, effect.note)
+        return
+      case 'urgent':
+        return
+      case 'cursor':
+        this.replica.setCursor(effect.node, hex(effect.store), effect.seq)
+        return
+    }
+  }
+}
+
+function bytesOf(storeId: string): Uint8Array {
+  return fromHex(storeId) ?? new Uint8Array(16)
+}
