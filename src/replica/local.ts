@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   base64,
@@ -9,6 +10,7 @@ import {
   equal,
   hashOfLogId,
   hex,
+  isLogId,
   type LogId,
   logIdOfHash,
   type Offer,
@@ -63,6 +65,7 @@ export class LocalReplica implements Replica {
     this.network = store.network
     this.hooks = hooks
     this.cursors = readCursors(store.root)
+    for (const log of readFrozen(store.root)) this.frozen.add(log)
   }
 
   journal(): { readonly storeId: string; readonly seq: number } {
@@ -127,6 +130,11 @@ export class LocalReplica implements Replica {
     const folder = this.store.folder(log)
     if (folder === undefined) return size === 0 ? undefined : { log, author, have: new Tree(), size }
     if (!equal(folder.opened.publicKey, author)) throw new RejoinError('E_OPENED', `the peer names another writer of log ${log}`)
+    const writer = this.store.writer
+    if (writer?.folder === folder) {
+      if (size <= folder.size) return undefined
+      writer.awaitTail(size)
+    }
     return size > (folder.checkpoint?.size ?? 0) && size > folder.size - 1 ? { log, author, have: folder.tree.clone(), size } : undefined
   }
 
@@ -163,7 +171,10 @@ export class LocalReplica implements Replica {
     const visible: PlacedEvent[] = []
     for (const { line, event, decision } of judged) {
       if (decision.verdict === 'refuse') total.refused++
-      else if (decision.verdict === 'hold') total.held++
+      else if (decision.verdict === 'hold') {
+        total.held++
+        this.heldCount++
+      }
       else total.events++
       if (decision.verdict === 'relay' && event !== undefined) {
         visible.push({ index: line.index, event })
@@ -174,6 +185,30 @@ export class LocalReplica implements Replica {
     this.hooks.onAccepted?.(folder.log, judged)
   }
 
+  /**
+   * Judges and stores the lines of an announcement, which were proven against its checkpoint; commit() must follow.
+   * @returns whether all of them are relayed, so that the announcement may be passed on as it is
+   */
+  takeAnnounced(log: LogId, block: ProvenBlock): boolean {
+    const folder = this.store.needFolder(log)
+    const total = { events: 0, refused: 0, held: 0 }
+    this.take(folder, block, Date.now(), total)
+    return total.refused === 0 && total.held === 0 && block.lines.every(({ withheld }) => !withheld)
+  }
+
+  /** Returns the logs of which another history is known. */
+  conflicts(): readonly LogId[] {
+    return [...this.frozen]
+  }
+
+  /** Events held in quarantine since the start. */
+  heldCount = 0
+
+  /** Returns whether another history of a log is known. */
+  isFrozen(log: LogId): boolean {
+    return this.frozen.has(log)
+  }
+
   async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
     const folder = this.store.needFolder(log)
     if ((folder.checkpoint?.size ?? 0) >= checkpoint.size) return
@@ -182,6 +217,7 @@ export class LocalReplica implements Replica {
     await folder.sync()
     await this.store.index.flush({ all: true })
     this.store.commit(folder, checkpoint, cose)
+    if (this.store.writer?.folder === folder) this.store.writer.adopt()
     folder.writePartialTile()
   }
 
@@ -202,11 +238,26 @@ export class LocalReplica implements Replica {
     return this.cursors[hex(node)]
   }
 
+  /** Forgets what was seen of other stores, so that the next sync looks at everything again. */
+  forgetCursors(): void {
+    for (const node of Object.keys(this.cursors)) delete this.cursors[node]
+    replaceFileSync(join(this.store.root, cursorsFile), utf8('{}\n'), { durable: false })
+  }
+
   setCursor(node: Uint8Array, storeId: string, seq: number): void {
     const known = this.cursors[hex(node)]
     if (known?.storeId === storeId && known.seq === seq) return
     this.cursors[hex(node)] = { storeId, seq }
     replaceFileSync(join(this.store.root, cursorsFile), utf8(`${JSON.stringify(this.cursors)}\n`), { durable: false })
+  }
+}
+
+/** Forks that were found stay found. */
+function readFrozen(root: string): readonly LogId[] {
+  try {
+    return readdirSync(join(root, 'private/forks')).filter(isLogId)
+  } catch {
+    return []
   }
 }
 
@@ -224,7 +275,7 @@ function readCursors(root: string): Cursors {
 /** Returns the part of a block from an entry on, or undefined where nothing of it is left. */
 function afterEntry(block: ProvenBlock, size: number): ProvenBlock | undefined {
   if (block.from === size) return block
-  if (block.from > size) throw new Error(`bug: a block from ${block.from} for a log of ${size}`)
+  if (block.from > size) throw new RejoinError('E_INCOMPLETE', `entries from ${block.from} for a log of which only ${size} could be stored`)
   if (block.from + block.count <= size) return undefined
   const lines = block.lines.filter(({ index }) => index >= size)
   const first = lines[0] as EntryLine

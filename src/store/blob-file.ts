@@ -81,6 +81,11 @@ export async function* readPieces(
   }
 }
 
+/** Returns memory that another thread can see too, so that nothing need be copied to it. */
+export function sharedMemory(sizeBytes: number): Uint8Array {
+  return Buffer.from(new SharedArrayBuffer(sizeBytes))
+}
+
 /** Makes a folder and those above it, durably; mode 0700 for what must not leave the node. */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   try {

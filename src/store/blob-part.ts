@@ -11,8 +11,8 @@ import {
   rangeBytes,
   RejoinError
 } from '../core/index.ts'
-import { allocate, deleteFile, readFully } from './blob-file.ts'
-import { chunkHash, type RunningDigest, runningDigest } from './blob-hash.ts'
+import { deleteFile, readFully, sharedMemory } from './blob-file.ts'
+import { type BlobHasher, blobHasher } from './blob-hash.ts'
 import { ioError, writeFully } from './file.ts'
 
 /** What must be known of a blob before its chunks can be kept one by one. */
@@ -37,10 +37,13 @@ export class PartialBlob implements AsyncDisposable {
   private readonly onClose: () => void
   private readonly have: Uint8Array
   private haveChunks = 0
-  private readonly whole: RunningDigest
+  private readonly hasher: BlobHasher
   /** chunks that the whole digest is calculated over so far */
   private front = 0
+  /** whether a chunk is on its way into the digest of the whole; they go in one by one, and only when they are right */
+  private isAdvancing = false
   private following: Promise<void> | undefined
+  private readonly writing = new Map<number, Promise<void>>()
   private syncing: Promise<void> | undefined
   private unsynced = 0
   private isOpen = true
@@ -52,7 +55,7 @@ export class PartialBlob implements AsyncDisposable {
     this.file = file
     this.onClose = onClose
     this.have = new Uint8Array(shape.leaves.length / 32)
-    this.whole = runningDigest(digestParts(digest).algorithm)
+    this.hasher = blobHasher(digestParts(digest).algorithm, shape.sizeBytes)
   }
 
   /**
@@ -106,18 +109,45 @@ export class PartialBlob implements AsyncDisposable {
 
   /**
    * Verifies and keeps a chunk. It is written while it is hashed, so that a kill in between loses nothing; it counts after both.
-   * @param bytes must not change before this returns
+   * @param bytes must not change before this returns; best in shared memory
    * @returns false where they are not the chunk's
    * @throws E_NO_SPACE E_IO
    */
   async write(chunk: number, bytes: Uint8Array): Promise<boolean> {
+    // Of two sources that bring one chunk the second must not write over what was verified.
+    while (this.writing.has(chunk)) await this.writing.get(chunk)
     if (this.has(chunk)) return true
     if (bytes.length !== this.bytesOf(chunk)) return false
-    const [hash32] = await Promise.all([chunkHash(bytes), writeFully(this.file, bytes, chunk * chunkBytes, this.path)])
-    if (!this.isLeaf(chunk, hash32)) return false
-    if (this.has(chunk)) return true
+    const writing = this.verified(chunk, bytes)
+    const settled = writing.then(
+      () => {},
+      () => {}
+    )
+    this.writing.set(chunk, settled)
+    try {
+      return await writing
+    } finally {
+      this.writing.delete(chunk)
+    }
+  }
+
+  private async verified(chunk: number, bytes: Uint8Array): Promise<boolean> {
+    const isNext = chunk === this.front && !this.isAdvancing
+    if (isNext) this.isAdvancing = true
+    const leaf = this.leaf(chunk)
+    const [hashing, written] = await Promise.allSettled([
+      this.hasher.chunk(bytes, isNext, leaf),
+      writeFully(this.file, bytes, chunk * chunkBytes, this.path)
+    ])
+    const isRight = hashing.status === 'fulfilled' && equal(hashing.value, leaf)
+    if (isNext) {
+      this.isAdvancing = false
+      if (isRight) this.front++
+    }
+    if (hashing.status === 'rejected') throw hashing.reason
+    if (written.status === 'rejected') throw written.reason
+    if (!isRight) return false
     this.note(chunk)
-    if (chunk === this.front && this.following === undefined) this.advance(bytes)
     this.follow()
     this.sync()
     return true
@@ -136,7 +166,7 @@ export class PartialBlob implements AsyncDisposable {
       this.follow()
       await this.following
     }
-    const digest = this.whole.finish()
+    const digest = await this.hasher.finish()
     try {
       await synced
     } catch (cause) {
@@ -152,6 +182,7 @@ export class PartialBlob implements AsyncDisposable {
     this.isOpen = false
     await this.syncing?.catch(() => {})
     await this.following?.catch(() => {})
+    this.hasher.drop()
     await this.file.close()
     this.onClose()
   }
@@ -162,8 +193,8 @@ export class PartialBlob implements AsyncDisposable {
     await deleteFile(this.path)
   }
 
-  private isLeaf(chunk: number, hash32: Uint8Array): boolean {
-    return equal(hash32, this.shape.leaves.subarray(chunk * 32, chunk * 32 + 32))
+  private leaf(chunk: number): Uint8Array {
+    return this.shape.leaves.subarray(chunk * 32, chunk * 32 + 32)
   }
 
   private note(chunk: number): void {
@@ -171,26 +202,25 @@ export class PartialBlob implements AsyncDisposable {
     this.haveChunks++
   }
 
-  private advance(bytes: Uint8Array): void {
-    this.whole.update(bytes)
-    this.front++
-  }
-
   /** Calculates on over chunks that came before their turn, from the file. */
   private follow(): void {
-    if (this.following !== undefined || !this.isOpen || !this.has(this.front)) return
+    if (this.isAdvancing || !this.isOpen || !this.has(this.front)) return
+    this.isAdvancing = true
     const run = async (): Promise<void> => {
-      const buffer = allocate(chunkBytes)
+      const memory = sharedMemory(chunkBytes)
       while (this.isOpen && this.has(this.front)) {
-        const bytes = buffer.subarray(0, this.bytesOf(this.front))
+        const bytes = memory.subarray(0, this.bytesOf(this.front))
         await readFully(this.file, bytes, this.front * chunkBytes, this.path)
-        this.advance(bytes)
+        const leaf = this.leaf(this.front)
+        if (!equal(await this.hasher.chunk(bytes, true, leaf), leaf))
+          throw new RejoinError('E_IO', `${this.path} was changed by somebody else`)
+        this.front++
       }
     }
     this.following = run().finally(() => {
-      this.following = undefined
+      this.isAdvancing = false
     })
-    // Whoever completes the blob sees the error: it reads on from the same place.
+    // Whoever completes the blob sees the error: it is tried again from the same place.
     this.following.catch(() => {})
   }
 
@@ -208,14 +238,16 @@ export class PartialBlob implements AsyncDisposable {
 
   private async recall(sizeBytes: number): Promise<void> {
     if (sizeBytes === 0) return
-    const buffer = allocate(chunkBytes)
+    const memory = sharedMemory(chunkBytes)
     for (let chunk = 0; chunk * chunkBytes < sizeBytes; chunk++) {
-      const bytes = buffer.subarray(0, this.bytesOf(chunk))
+      const bytes = memory.subarray(0, this.bytesOf(chunk))
       if (chunk * chunkBytes + bytes.length > sizeBytes) return
       await readFully(this.file, bytes, chunk * chunkBytes, this.path)
-      if (!this.isLeaf(chunk, await chunkHash(bytes))) continue
+      const leaf = this.leaf(chunk)
+      const isNext = chunk === this.front
+      if (!equal(await this.hasher.chunk(bytes, isNext, leaf), leaf)) continue
       this.note(chunk)
-      if (chunk === this.front) this.advance(bytes)
+      if (isNext) this.front++
     }
   }
 }

@@ -1,5 +1,15 @@
 import { dirname } from 'node:path'
-import { type Cid, chunkBytes, type Digest, dagOfLeaves, digestParts, RejoinError, rawCid, sha256 } from '../core/index.ts'
+import {
+  type Cid,
+  chunkBytes,
+  cidOfDigest,
+  type Digest,
+  dagOfLeaves,
+  digestParts,
+  RejoinError,
+  rawCid,
+  sha256
+} from '../core/index.ts'
 import { deleteFile } from './blob-file.ts'
 import { digestBytes } from './blob-hash.ts'
 import { findBlob, moveBlob, settleBlob } from './blob-place.ts'
@@ -23,6 +33,8 @@ export interface PutOptions {
   readonly private?: boolean | undefined
   /** false: may be lost or damaged by a power cut; only for what can be made again */
   readonly durable?: boolean | undefined
+  /** how many bytes are expected, where that is known; a wrong number does no harm */
+  readonly sizeBytes?: number | undefined
 }
 
 /** A small blob that is in memory; what its digest must be, where that is known. */
@@ -43,7 +55,11 @@ function wrongDigest(expected: Digest, found: Digest): RejoinError {
 export async function putStream(root: string, source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredBlob> {
   const algorithm = options.digest === undefined ? 'sha256' : digestParts(options.digest).algorithm
   const durable = options.durable ?? true
-  const { path, digest, sizeBytes, leaves } = await writeStream(root, source, { algorithm, durable })
+  const { path, digest, sizeBytes, leaves } = await writeStream(root, source, {
+    algorithm,
+    durable,
+    sizeBytes: options.sizeBytes
+  })
   if (options.digest !== undefined && digest !== options.digest) {
     await deleteFile(path)
     throw wrongDigest(options.digest, digest)
@@ -67,7 +83,7 @@ export async function putSmall(
     if (bytes.length > chunkBytes) throw new Error('bug: putMany is for blobs of at most 1 MiB')
     const digest = digestBytes(expected === undefined ? 'sha256' : digestParts(expected).algorithm, bytes)
     if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest)
-    stored.push({ digest, sizeBytes: bytes.length, cid: rawCid(sha256(bytes)) })
+    stored.push({ digest, sizeBytes: bytes.length, cid: cidOfDigest(digest) ?? rawCid(sha256(bytes)) })
     if (seen.has(digest) || (await isKept(root, digest, bytes.length, options))) continue
     seen.add(digest)
     group.push({ digest, bytes })

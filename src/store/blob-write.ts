@@ -3,9 +3,9 @@ import { closeSync, fsync, openSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { chunkBytes, type Digest, RejoinError } from '../core/index.ts'
-import { allocate, deleteFile } from './blob-file.ts'
-import { chunkHash, type DigestAlgorithm, type FileHashes, runningDigest } from './blob-hash.ts'
+import { chunkBytes, concat, type Digest, RejoinError } from '../core/index.ts'
+import { deleteFile, sharedMemory } from './blob-file.ts'
+import { type BlobHasher, blobHasher, type DigestAlgorithm, type FileHashes } from './blob-hash.ts'
 import { ioError, writeFully, writeFullySync } from './file.ts'
 
 const syncFile = promisify(fsync)
@@ -25,12 +25,14 @@ export interface WrittenFile extends FileHashes {
 export interface WriteOptions {
   readonly algorithm: DigestAlgorithm
   readonly durable: boolean
+  /** how many bytes are expected, where that is known */
+  readonly sizeBytes?: number | undefined
 }
 
 /** Yields the bytes of a source as chunks of 1 MiB, the last one shorter, at least one; each is valid until the next is asked for. */
 async function* chunksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   // Two buffers by turns: the one that was yielded may still be written while the next one fills.
-  const buffers = [allocate(chunkBytes), allocate(chunkBytes)] as const
+  const buffers = [sharedMemory(chunkBytes), sharedMemory(chunkBytes)] as const
   let turn: 0 | 1 = 0
   let filled = 0
   let yielded = false
@@ -63,8 +65,8 @@ export async function writeStream(root: string, source: AsyncIterable<Uint8Array
   } catch (cause) {
     throw ioError(cause, 'create', path)
   }
+  let hasher: BlobHasher | undefined
   try {
-    const whole = runningDigest(options.algorithm)
     const leaves: Uint8Array[] = []
     let sizeBytes = 0
     // One chunk is written and hashed while the next one is gathered.
@@ -72,19 +74,23 @@ export async function writeStream(root: string, source: AsyncIterable<Uint8Array
     try {
       for await (const chunk of chunksOf(source)) {
         await before
-        const index = leaves.push(new Uint8Array(0)) - 1
-        const leaf = chunkHash(chunk).then((hash32) => void (leaves[index] = hash32))
-        before = Promise.all([leaf, writeFully(file, chunk, sizeBytes, path)])
+        // A source that ends within its first chunk is small.
+        hasher ??= blobHasher(
+          options.algorithm,
+          chunk.length < chunkBytes ? chunk.length : (options.sizeBytes ?? Number.POSITIVE_INFINITY)
+        )
+        const hashing = hasher.chunk(chunk, true).then((leaf) => leaves.push(leaf))
+        before = Promise.all([hashing, writeFully(file, chunk, sizeBytes, path)])
         before.catch(() => {})
-        whole.update(chunk)
         sizeBytes += chunk.length
       }
     } finally {
       await before
     }
     if (options.durable) await file.sync()
-    return { path, sizeBytes, digest: whole.finish(), leaves: Buffer.concat(leaves) }
+    return { path, sizeBytes, digest: await (hasher as BlobHasher).finish(), leaves: concat(leaves) }
   } catch (cause) {
+    hasher?.drop()
     await deleteFile(path)
     throw cause instanceof RejoinError ? cause : ioErrorOrSame(cause, path)
   } finally {

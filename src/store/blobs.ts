@@ -57,7 +57,7 @@ export class BlobStore {
    */
   async put(source: AsyncIterable<Uint8Array> | Uint8Array, options: PutOptions = {}): Promise<StoredBlob> {
     if (!(source instanceof Uint8Array)) return await putStream(this.root, source, options)
-    if (source.length > chunkBytes) return await putStream(this.root, once(source), options)
+    if (source.length > chunkBytes) return await putStream(this.root, once(source), { ...options, sizeBytes: source.length })
     return (await putSmall(this.root, [{ bytes: source, digest: options.digest }], options))[0] as StoredBlob
   }
 
@@ -67,7 +67,7 @@ export class BlobStore {
     if (file === undefined) throw new RejoinError('E_NOT_FOUND', `there is no file ${path}`)
     try {
       const { size } = await file.stat()
-      return await this.put(readPieces(file, 0, size, path, chunkBytes), options)
+      return await this.put(readPieces(file, 0, size, path, chunkBytes), { ...options, sizeBytes: size })
     } finally {
       await file.close()
     }

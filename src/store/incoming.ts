@@ -91,15 +91,32 @@ function provenSize(root: string, folder: LogFolder, committed: number): number 
   }
 }
 
-function parseOffer(bytes: Uint8Array, folder: LogFolder, from: number): Offer {
+/** The parts of a saved offer, none of them verified. */
+export interface SavedOffer {
+  readonly note: Uint8Array
+  /** of no bytes where the writer made none */
+  readonly cose: Uint8Array
+  readonly fromTile: number
+  /** tile hashes, then the edge, 32 bytes each */
+  readonly hashes: Uint8Array
+}
+
+/** Returns the parts of a saved offer. @throws E_DAMAGED where they don't fit into the bytes */
+export function splitOffer(bytes: Uint8Array): SavedOffer {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const noteEnd = headBytes + head.readUInt32BE(0)
-  const coseEnd = noteEnd + head.readUInt32BE(4)
-  const checkpoint = verifyCheckpoint(bytes.slice(headBytes, noteEnd), folder.log, folder.opened.publicKey)
+  const noteEnd = head.length < headBytes ? Number.POSITIVE_INFINITY : headBytes + head.readUInt32BE(0)
+  const coseEnd = noteEnd > head.length ? noteEnd : noteEnd + head.readUInt32BE(4)
+  if (coseEnd > head.length) throw new RejoinError('E_DAMAGED', 'a saved offer is too short')
+  return { note: bytes.slice(headBytes, noteEnd), cose: bytes.slice(noteEnd, coseEnd), fromTile: head.readUInt32BE(8), hashes: bytes.slice(coseEnd) }
+}
+
+function parseOffer(bytes: Uint8Array, folder: LogFolder, from: number): Offer {
+  const { note, cose, fromTile: firstTile, hashes } = splitOffer(bytes)
+  const checkpoint = verifyCheckpoint(note, folder.log, folder.opened.publicKey)
   const fromTile = Math.floor(from / tileWidth)
-  const skipped = fromTile - head.readUInt32BE(8)
-  const hashes = bytes.slice(coseEnd)
+  const skipped = fromTile - firstTile
   const tilesEnd = hashes.length - edgeLength(checkpoint.size % tileWidth) * 32
+  if (skipped < 0 || tilesEnd < skipped * 32) throw new RejoinError('E_DAMAGED', 'a saved offer does not go on from here')
   const edge = Array.from({ length: (hashes.length - tilesEnd) / 32 }, (_, i) => hashes.subarray(tilesEnd + i * 32, tilesEnd + i * 32 + 32))
-  return { checkpoint, cose: coseEnd > noteEnd ? bytes.slice(noteEnd, coseEnd) : undefined, fromTile, tileHashes: hashes.subarray(skipped * 32, tilesEnd), edge }
+  return { checkpoint, cose: cose.length > 0 ? cose : undefined, fromTile, tileHashes: hashes.subarray(skipped * 32, tilesEnd), edge }
 }

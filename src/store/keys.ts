@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:f
 import { join } from 'node:path'
 import { base64, type Digest, fromBase64, type LogId, nextKeyDigest, parseLogId, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
 import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
+import { sealed } from './seal.ts'
 
 const writerFile = 'keys/writer'
 const nextFile = 'keys/next'
@@ -23,7 +24,7 @@ export interface Keys {
 export interface Home {
   readonly inode: string
   readonly birthMs: number
-  readonly machineId: string | undefined
+  readonly machineId?: string
 }
 
 function writeKey(root: string, file: string, seed: Uint8Array): void {
@@ -80,7 +81,8 @@ function currentHome(root: string): Home {
   try {
     const { ino, birthtimeMs } = statSync(path, { bigint: true })
     const stable = !unstableInodes.has(statfsSync(path).type)
-    return { inode: stable ? String(ino) : 'none', birthMs: Number(birthtimeMs), machineId: machineId() }
+    const machine = machineId()
+    return { inode: stable ? String(ino) : 'none', birthMs: Number(birthtimeMs), ...(machine !== undefined && { machineId: machine }) }
   } catch (cause) {
     throw ioError(cause, 'read', path)
   }
@@ -88,7 +90,7 @@ function currentHome(root: string): Home {
 
 /** Notes that the data folder is at home where it is now. */
 export function writeHome(root: string): void {
-  replaceFileSync(join(root, homeFile), utf8(`${JSON.stringify(currentHome(root))}\n`), { durable: true, mode: 0o600 })
+  replaceFileSync(join(root, homeFile), sealed({ ...currentHome(root) }), { durable: true, mode: 0o600 })
 }
 
 /**

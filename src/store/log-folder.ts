@@ -16,7 +16,8 @@ import {
   RejoinError,
   tileWidth,
   type Tree,
-  verifyCheckpoint
+  verifyCheckpoint,
+  verifyCoseCheckpoint
 } from '../core/index.ts'
 import { Entries } from './entries.ts'
 import { readFileRangeSync, replaceFileSync } from './file.ts'
@@ -54,7 +55,7 @@ export class LogFolder {
     this.tiles = tiles
     this.tree = tree
     this.committed = committed
-    this.cose = readFileRangeSync(join(root, checkpointCosePath(log)), 0, maxNoteBytes)
+    this.cose = committed === undefined ? undefined : readCose(root, committed, opened)
   }
 
   /**
@@ -135,7 +136,7 @@ export class LogFolder {
     if (cose !== undefined) replaceFileSync(join(this.root, checkpointCosePath(this.log)), cose, { durable })
     replaceFileSync(join(this.root, checkpointPath(this.log)), checkpoint.note, { durable })
     this.committed = checkpoint
-    this.cose = cose ?? this.cose
+    this.cose = cose
   }
 
   /** Returns the leaf hash and, unless withheld, the line of an entry. @throws E_NOT_FOUND beyond the end */
@@ -161,6 +162,17 @@ export class LogFolder {
 
 function damaged(log: LogId, why: string): RejoinError {
   return new RejoinError('E_DAMAGED', `log ${log} is damaged: ${why}`, { hint: 'rejoin verify names what is wrong' })
+}
+
+/** A crash between the two writes of commit() leaves a newer checkpoint.cose: it must not be handed out with an older checkpoint. */
+function readCose(root: string, committed: Checkpoint, opened: Opened): Uint8Array | undefined {
+  const bytes = readFileRangeSync(join(root, checkpointCosePath(committed.log)), 0, maxNoteBytes)
+  try {
+    return bytes === undefined ? undefined : verifyCoseCheckpoint(bytes, committed, opened.publicKey).bytes
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
+  }
 }
 
 function treeOf(tiles: Tiles, entries: Entries, committed: Checkpoint | undefined, onRepair: (repair: Repair) => void): Tree {

@@ -21,7 +21,9 @@ export type RootChange =
   | { readonly kind: 'drop'; readonly digest: Digest }
 
 const tagKey = 'org.opencontainers.image.ref.name'
-const limits = { maxBytes: 512 * 1024 * 1024, maxDepth: 16 } as const
+/** index.json is never longer than this. */
+export const maxIndexBytes: number = 512 * 1024 * 1024
+const limits = { maxBytes: maxIndexBytes, maxDepth: 16 } as const
 
 /** Returns the tag under which index.json lists a root, or undefined. */
 export function tagOfRoot({ annotations }: Descriptor): string | undefined {

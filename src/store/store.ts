@@ -18,13 +18,12 @@ import {
 } from '../core/index.ts'
 import { EventIndex, type PlacedEvent } from './event-index.ts'
 import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
+import { folderVersion } from './folder-version.ts'
 import { cutUnproven, dropOffer, interrupted } from './incoming.ts'
 import { Journal } from './journal.ts'
 import { LogFolder, peekCheckpoint, type Repair } from './log-folder.ts'
+import { sealed } from './seal.ts'
 import { type Draft, Writer, type Written } from './writer.ts'
-
-/** Version of the folder's format, in replica.json. */
-export const folderVersion = 1
 
 /** A log as others see it: up to its newest checkpoint. */
 export interface StoredHead {
@@ -75,7 +74,7 @@ export class Store implements AsyncDisposable {
       throw ioError(cause, 'make', root)
     }
     replaceFileSync(join(root, 'oci-layout'), utf8('{"imageLayoutVersion":"1.0.0"}'), { durable: false })
-    replaceFileSync(path, utf8(`${JSON.stringify({ format: 'rejoin', version: folderVersion, network })}\n`), { durable: true })
+    replaceFileSync(path, sealed({ format: 'rejoin', version: folderVersion, network }), { durable: true })
   }
 
   /**
@@ -220,7 +219,7 @@ export class Store implements AsyncDisposable {
       onSigned: (checkpoint) => this.grown(checkpoint)
     })
     this.writerOfOwn = writer
-    if (folder.size > (folder.checkpoint?.size ?? 0)) writer.sign()
+    if (folder.size > (folder.checkpoint?.size ?? 0) || folder.coseCheckpoint === undefined) writer.sign()
     return writer
   }
 

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   merge,
   parseEvent,
+  RejoinError,
   type RejoinEvent,
   signCheckpoint,
   signCoseCheckpoint,
@@ -45,6 +46,8 @@ interface Waiting {
 
 /** how long after the last append the head is signed when nobody asks for it before, in milliseconds */
 const signDelayMs = 10
+/** how long an append waits for the log's lost tail, in milliseconds */
+const tailWaitMs = 30_000
 /** most drafts written with one fsync */
 const groupSize = 4096
 
@@ -79,8 +82,39 @@ export class Writer {
     this.last = merge(this.last, hlc, nowMs)
   }
 
-  /** Appends events; resolves once they are durable. @throws E_NO_SPACE, E_IO: then none of them is in the log */
+  /** entries of this log that others are known to hold, signed by this key: an older copy of the folder was put back */
+  private lost = 0
+  private recovered: (() => void)[] = []
+
+  /** Holds appends back until the log has `size` entries again: appending before that would fork it. */
+  awaitTail(size: number): void {
+    this.lost = Math.max(this.lost, size)
+  }
+
+  /** Takes note that the log's lost tail is back, and lets appends go on. */
+  adopt(): void {
+    this.durable = { size: this.folder.size, root: this.folder.tree.root() }
+    const line = this.folder.entry(this.folder.size - 1).line
+    if (line !== undefined) this.last = parseEvent(line).hlc
+    if (this.folder.size >= this.lost) for (const resume of this.recovered.splice(0)) resume()
+  }
+
+  private async tailBack(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new RejoinError('E_INCOMPLETE', `peers hold ${this.lost} events of this node's own log, and only ${this.folder.size} are here`, { hint: 'let this node sync with them first: rejoin sync PEER' })), tailWaitMs)
+      this.recovered.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /**
+   * Appends events; resolves once they are durable.
+   * @throws E_NO_SPACE, E_IO: then none of them is in the log · E_INCOMPLETE where the log's own tail is lost and did not come back in time
+   */
   async append(drafts: readonly Draft[]): Promise<readonly Written[]> {
+    if (this.lost > this.folder.size) await this.tailBack()
     return await new Promise((resolve, reject) => {
       this.waiting.push({ drafts, resolve, reject })
       this.running ??= this.run()
@@ -143,8 +177,8 @@ export class Writer {
   sign(): Checkpoint {
     clearTimeout(this.timer)
     this.timer = undefined
-    const { checkpoint, log } = this.folder
-    if (checkpoint !== undefined && checkpoint.size >= this.durable.size) return checkpoint
+    const { checkpoint, coseCheckpoint, log } = this.folder
+    if (checkpoint !== undefined && coseCheckpoint !== undefined && checkpoint.size >= this.durable.size) return checkpoint
     const signed = signCheckpoint({ log, ...this.durable }, this.signer)
     this.folder.commit(signed, signCoseCheckpoint(signed, this.signer).bytes, false)
     this.hooks.onSigned(signed)

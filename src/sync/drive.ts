@@ -7,6 +7,8 @@ import { decodeSyncFrame, encodeSyncFrame } from './wire.ts'
 
 /** What the sessions of one node share: what is being fetched, and how to tell each other that something changed. */
 export interface SyncShare {
+  /** work on the store, in the order in which blocks were proven, whichever session proved them */
+  readonly queue: { tail: Promise<void> }
   readonly catchups: Map<LogId, Catchup>
   readonly pokes: Set<() => void>
 }
@@ -40,7 +42,7 @@ const defaultIdleMs = 30_000
 
 /** Returns what sessions of one node share, empty. */
 export function newShare(): SyncShare {
-  return { catchups: new Map(), pokes: new Set() }
+  return { queue: { tail: Promise.resolve() }, catchups: new Map(), pokes: new Set() }
 }
 
 /**
@@ -62,6 +64,8 @@ class Drive {
   private storeQueue = 0
   private failure: Error | undefined
   private closed: { readonly complete: boolean } | undefined
+  /** the session is over; what it proved may still be on its way to the disk */
+  private ending = false
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
   private readonly counts = { events: 0, refused: 0, held: 0, entriesReceived: 0, entriesSent: 0, bytesReceived: 0, bytesSent: 0, conflicts: 0 }
@@ -103,6 +107,8 @@ class Drive {
       this.step({ kind: 'start' })
       const reading = this.read()
       await this.finished
+      // frees a send that waits for a reader who is gone
+      if (this.failure !== undefined) this.stream.abort(this.failure)
       await this.storing
       await this.outgoing
       if (this.failure !== undefined) throw this.failure
@@ -145,7 +151,7 @@ class Drive {
         }
       }
       splitter.end()
-      if (this.closed === undefined) throw new RejoinError('E_GONE', 'the peer closed the session before its end')
+      if (!this.ending) throw new RejoinError('E_GONE', 'the peer closed the session before its end')
     } catch (error) {
       this.fail(error as Error)
     }
@@ -191,11 +197,16 @@ class Drive {
         })
         return
       case 'close':
+        this.ending = true
         this.queueStore(async () => {
           this.closed = { complete: effect.complete }
           this.finish()
           await Promise.resolve()
         })
+        return
+      case 'store':
+      case 'commit':
+        this.queueStore(async () => await this.keep(effect), effect.log)
         return
       default:
         this.queueStore(async () => await this.keep(effect))
@@ -206,14 +217,20 @@ class Drive {
     this.outgoing = this.outgoing.then(work).catch((error: unknown) => this.fail(error as Error))
   }
 
-  private queueStore(work: () => Promise<void>): void {
+  private queueStore(work: () => Promise<void>, log?: LogId): void {
     this.storeQueue++
-    this.storing = this.storing
+    const { queue, catchups } = this.options.share
+    this.storing = queue.tail
       .then(async () => {
-        if (this.failure === undefined) await work()
+        // proven lines are kept even where their session has failed: those of other sessions go on behind them
+        if (this.failure === undefined || log !== undefined) await work()
       })
-      .catch((error: unknown) => this.fail(error as Error))
+      .catch((error: unknown) => {
+        if (log !== undefined) catchups.delete(log)
+        this.fail(error as Error)
+      })
       .finally(() => void this.storeQueue--)
+    queue.tail = this.storing
   }
 
   private async send(frame: Uint8Array): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Decision, decide, type EntryLine, parseEventText, type ProvenBlock, RejoinError, type RejoinEvent, textOf } from '../core/index.ts'
+import { type Decision, decide, didOf, type EntryLine, parseEventText, parseKey, peerIdOf, type ProvenBlock, type PublicKey, RejoinError, type RejoinEvent, textOf } from '../core/index.ts'
 import type { Trust } from './trust-file.ts'
 
 /** An event of a block, with the verdict on it. */
@@ -33,6 +33,18 @@ export class Gate {
   /** Returns the name of an author, or undefined where nobody here knows it. */
   nameOf(did: string): string | undefined {
     return did === this.own ? 'me' : this.trust.rules.authors.get(did)
+  }
+
+  /** Returns the name of the identity that has a peer ID, or undefined. */
+  nameOfPeer(peerId: string): string | undefined {
+    for (const [did, name] of this.trust.rules.authors) if (peerIdOf(parseKey(did)) === peerId) return name
+    return undefined
+  }
+
+  /** Returns the name of a key's owner, or its did:key. */
+  didName(key: PublicKey): string {
+    const did = didOf(key)
+    return this.nameOf(did) ?? did
   }
 
   /** Returns whether any event of an author may be let in. */

@@ -31,7 +31,7 @@ export interface RejoinEvent {
 
 const members: ReadonlySet<string> = new Set(['specversion', 'id', 'source', 'type', 'subject', 'time', 'hlc', 'data'])
 const typeShape = /^[a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)+$/
-const subjectShape = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$/
+const subjectShape = /^[A-Za-z0-9][A-Za-z0-9._:/@+%-]*$/
 const timeShape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 function bad(message: string): RejoinError {

@@ -23,6 +23,10 @@ export class Catchup {
   private written: number
   private readonly returned: EntryRange[] = []
   private readonly early = new Map<number, ProvenBlock>()
+  /** ranges that a source was asked for and neither gave nor gave up */
+  private openRanges = 1
+  /** sessions that take part; the last one that leaves an unfinished catch-up forgets it */
+  users = 0
 
   constructor(log: LogId, plan: Plan, claimed: EntryRange) {
     this.log = log
@@ -34,17 +38,22 @@ export class Catchup {
   /** Returns a range that nobody fetches yet and a source with `size` entries can give, or undefined where there is none now. */
   claim(size: number): EntryRange | undefined {
     const again = this.returned.findIndex(({ to }) => to <= size)
-    if (again >= 0) return this.returned.splice(again, 1)[0]
+    if (again >= 0) {
+      this.openRanges++
+      return this.returned.splice(again, 1)[0]
+    }
     if (this.next >= this.plan.to || this.next >= this.written + maxAheadEntries) return undefined
     const to = Math.min(this.plan.to, (Math.floor(this.next / rangeEntries) + 1) * rangeEntries)
     if (to > size) return undefined
     const range = { from: this.next, to }
     this.next = to
+    this.openRanges++
     return range
   }
 
   /** Takes back what a source did not give. */
   giveBack(range: EntryRange): void {
+    this.openRanges--
     if (range.from < range.to) this.returned.push(range)
   }
 
@@ -60,9 +69,14 @@ export class Catchup {
     return ready
   }
 
-  /** Returns whether a source with `size` entries has nothing more to do: others fetch what is left. */
-  isClaimed(size: number): boolean {
-    return this.returned.every(({ to }) => to > size) && this.next >= Math.min(this.plan.to, size)
+  /** Takes note that a claimed range came in whole. */
+  finishRange(): void {
+    this.openRanges--
+  }
+
+  /** Whether some source still owes a range; what can't be claimed now may come from it, or be given back. */
+  get isFetching(): boolean {
+    return this.openRanges > 0
   }
 
   /** Whether every entry was handed out for storing. */

@@ -80,6 +80,10 @@ export function refine(heads: readonly WireHead[], differing: readonly WireRange
 
 /** Returns those of the offered ranges in which the heads here are others. @param heads sorted */
 export function differing(heads: readonly WireHead[], offered: readonly WireRange[], salt: Uint8Array): readonly WireRange[] {
+  offered.forEach(({ low }, i) => {
+    const before = offered[i - 1]
+    if (before !== undefined && (before.high.length === 0 || compare(before.high, low) > 0)) throw new RejoinError('E_FRAME', 'ranges overlap or are out of order')
+  })
   return offered
     .filter((range) => range.fingerprint !== undefined && !equal(fingerprint(within(heads, range), salt), range.fingerprint))
     .map(({ low, high }) => ({ low, high, fingerprint: undefined }))

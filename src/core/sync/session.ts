@@ -165,6 +165,11 @@ export class Session {
   release(): void {
     for (const { catchup, range, got } of this.asked.values()) catchup?.giveBack({ from: got, to: range.to })
     this.asked.clear()
+    for (const [log, catchup] of this.joined) {
+      catchup.users--
+      if (catchup.users === 0 && this.catchups.get(log) === catchup) this.catchups.delete(log)
+    }
+    this.joined.clear()
     this.closed = true
   }
 
@@ -216,7 +221,7 @@ export class Session {
         this.takeLines(message, effects)
         return
       case 'end':
-        this.takeEnd(message)
+        this.takeEnd(message, effects)
         return
       case 'bye':
         this.theirBye = message
@@ -245,13 +250,14 @@ export class Session {
 
   private sendRanges(ranges: readonly WireRange[], effects: SessionEffect[]): void {
     for (let at = 0; at < ranges.length || at === 0; at += maxRangesAFrame) {
-      effects.push({ kind: 'send', message: { kind: 'range', ranges: ranges.slice(at, at + maxRangesAFrame) } })
-      this.openFrames++
+      const part = ranges.slice(at, at + maxRangesAFrame)
+      effects.push({ kind: 'send', message: { kind: 'range', ranges: part } })
+      this.openFrames.push(part)
     }
   }
 
   /** offered RANGE frames that the other side has not answered */
-  private openFrames = 0
+  private readonly openFrames: (readonly WireRange[])[] = []
 
   private takeRanges(ranges: readonly WireRange[], effects: SessionEffect[]): void {
     const isOffer = ranges[0]?.fingerprint !== undefined
@@ -272,14 +278,15 @@ export class Session {
 
   /** Takes the answer to one offered frame: the ranges that differ there. */
   private takeAnswer(ranges: readonly WireRange[], effects: SessionEffect[]): void {
-    if (this.sorted === undefined || this.openFrames === 0) throw new RejoinError('E_PROTOCOL', 'a RANGE that answers nothing')
-    this.openFrames--
+    const offered = this.openFrames.shift()
+    if (this.sorted === undefined || offered === undefined) throw new RejoinError('E_PROTOCOL', 'a RANGE that answers nothing')
+    if (!isPartOf(ranges, offered)) throw new RejoinError('E_PROTOCOL', 'a RANGE names ranges that were not offered')
     this.rounds++
     const next = refine(this.sorted, ranges, this.self.salt)
     if (next.heads.length > 0) this.sendHeads(next.heads, effects, false)
     if (next.ranges.length > 0 && this.rounds > maxRounds * 512) throw new RejoinError('E_PROTOCOL', 'the peer finds differences for ever')
     if (next.ranges.length > 0) this.sendRanges(next.ranges, effects)
-    if (this.openFrames === 0) this.sendHeads([], effects, true)
+    if (this.openFrames.length === 0) this.sendHeads([], effects, true)
   }
 
   private sendHeads(heads: readonly WireHead[], effects: SessionEffect[], last: boolean): void {
@@ -325,18 +332,24 @@ export class Session {
     if (catchup === undefined) {
       if (mine.length > 0) return
       if (this.joined.delete(log)) this.surveyAgain(pull, effects)
-      if (have.size >= size || this.doneLogs.has(log) || !this.active.has(log)) {
+      if (have.size > size || this.doneLogs.has(log) || !this.active.has(log)) {
         this.active.delete(log)
         return
       }
       this.want(pull, { from: have.size, to: Math.min(size, (Math.floor(have.size / rangeEntries) + 1) * rangeEntries) }, undefined, effects)
       return
     }
-    this.joined.add(log)
+    if (this.joined.get(log) !== catchup) {
+      catchup.users++
+      this.joined.set(log, catchup)
+    }
     for (let count = mine.length; count < maxAskedALog; count++) {
       const range = catchup.claim(size)
       if (range === undefined) {
-        if (count === 0 && catchup.isClaimed(size)) this.active.delete(log)
+        if (count > 0 || catchup.isFetching) return
+        // what is left is more than this side's source has, and nobody else fetches it
+        this.failedPulls++
+        this.active.delete(log)
         return
       }
       this.want(pull, range, catchup, effects)
@@ -350,8 +363,8 @@ export class Session {
     effects.push({ kind: 'survey', heads: [{ log: hashOfLogId(log), size, root: new Uint8Array(32), author }] })
   }
 
-  /** logs whose shared catch-up this session takes part in */
-  private readonly joined = new Set<LogId>()
+  /** shared catch-ups that this session takes part in */
+  private readonly joined = new Map<LogId, Catchup>()
 
   private readonly doneLogs = new Set<LogId>()
 
@@ -371,7 +384,10 @@ export class Session {
   private takeCheckpoint({ id, note, cose }: Extract<SyncMessage, { kind: 'checkpoint' }>): void {
     const asked = this.needAsked(id)
     if (!asked.wantsProof || asked.proof !== undefined) throw new RejoinError('E_PROTOCOL', 'a CHECKPOINT that was not asked for')
-    asked.proof = { checkpoint: verifyCheckpoint(note.slice(), asked.log, asked.pull.author), cose: cose?.slice(), tiles: [] }
+    const checkpoint = verifyCheckpoint(note.slice(), asked.log, asked.pull.author)
+    // an old checkpoint is no other history
+    if (checkpoint.size < asked.range.from) throw new RejoinError('E_PROTOCOL', `a CHECKPOINT of ${checkpoint.size} entries where more were asked for`)
+    asked.proof = { checkpoint, cose: cose?.slice(), tiles: [] }
   }
 
   private takeHashes({ id, tiles, edge, last }: Extract<SyncMessage, { kind: 'hashes' }>, effects: SessionEffect[]): void {
@@ -389,9 +405,9 @@ export class Session {
     try {
       plan = Plan.make(pull.have, offer)
     } catch (error) {
-      if (!(error instanceof RejoinError && error.code === 'E_ROOT')) throw error
+      if (!(error instanceof RejoinError && error.code === 'E_ROOT') || pull.have.size === 0) throw error
       effects.push({ kind: 'conflict', log: asked.log, note: checkpoint.note })
-      this.drop(asked, id)
+      this.drop(asked, id, effects)
       return
     }
     asked.range = { from: asked.range.from, to: endOfAnswer({ to: asked.range.to, proof: true }, plan.to) }
@@ -403,17 +419,27 @@ export class Session {
       return
     }
     this.catchups.set(asked.log, asked.catchup)
+    if (asked.catchup.done) {
+      this.complete(asked.catchup, effects)
+      return
+    }
     if (plan.to - plan.from > prepareEntries) effects.push({ kind: 'prepare', offer })
     effects.push({ kind: 'poke' })
   }
 
   /** Ends a request without a result; the log is left to a later session. */
-  private drop(asked: Asked, id: number): void {
+  private drop(asked: Asked, id: number, effects: SessionEffect[]): void {
     this.asked.delete(id)
     this.dropped.add(id)
     this.failedPulls++
     this.active.delete(asked.log)
-    asked.catchup?.giveBack({ from: asked.got, to: asked.range.to })
+    this.giveBack(asked, effects)
+  }
+
+  private giveBack({ catchup, got, range }: Asked, effects: SessionEffect[]): void {
+    if (catchup === undefined) return
+    catchup.giveBack({ from: got, to: range.to })
+    effects.push({ kind: 'poke' })
   }
 
   private readonly dropped = new Set<number>()
@@ -440,24 +466,39 @@ export class Session {
     if (ready.length === 0) return
     const { log } = asked
     effects.push({ kind: 'store', log, blocks: ready })
-    if (catchup.done) {
-      const { checkpoint, cose } = catchup.plan.offer
-      this.catchups.delete(log)
-      effects.push({ kind: 'commit', log, checkpoint, cose }, { kind: 'poke' })
-    }
+    if (catchup.done) this.complete(catchup, effects)
   }
 
-  private takeEnd({ id, count }: Extract<SyncMessage, { kind: 'end' }>): void {
+  /** Every line up to the signed head is handed out for storing: the head may be put in place. */
+  private complete({ log, plan }: Catchup, effects: SessionEffect[]): void {
+    const { checkpoint, cose } = plan.offer
+    this.catchups.delete(log)
+    effects.push({ kind: 'commit', log, checkpoint, cose }, { kind: 'poke' })
+  }
+
+  private takeEnd({ id, count }: Extract<SyncMessage, { kind: 'end' }>, effects: SessionEffect[]): void {
     if (this.dropped.delete(id)) return
     const asked = this.needAsked(id)
     if (count !== asked.next - asked.range.from) throw new RejoinError('E_PROTOCOL', `END counts ${count} entries where ${asked.next - asked.range.from} came`)
     this.asked.delete(id)
-    if (asked.got === asked.range.to) return
+    if (asked.catchup !== undefined && asked.got === asked.range.to) {
+      asked.catchup.finishRange()
+      return
+    }
     this.failedPulls++
     this.active.delete(asked.log)
     this.doneLogs.add(asked.log)
-    asked.catchup?.giveBack({ from: asked.got, to: asked.range.to })
+    this.giveBack(asked, effects)
   }
+}
+
+/** Returns whether all of these ranges are among those offered, in their order. */
+function isPartOf(ranges: readonly WireRange[], offered: readonly WireRange[]): boolean {
+  let at = 0
+  return ranges.every(({ low, high }) => {
+    while (at < offered.length && !(equal((offered[at] as WireRange).low, low) && equal((offered[at] as WireRange).high, high))) at++
+    return at++ < offered.length
+  })
 }
 
 /** Returns the next multiple of 256 at or above an index. */

@@ -1,0 +1,2 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'

@@ -1,0 +1,61 @@
+import type { VerbRecord } from '../node/index.ts'
+import type { Context } from './context.ts'
+import { endProgress, notice, printJson, progress } from './output.ts'
+
+/** A record of a verb with all its members. */
+export type AnyRecord = VerbRecord & Readonly<Record<string, unknown>>
+
+/** How a verb is asked for. */
+export interface AskOptions {
+  /** the command needs the network: without a node that is up, one is brought up for this command */
+  readonly network?: boolean
+}
+
+/**
+ * Yields the records of a verb: from the node that is up, else from the data folder opened here.
+ * @throws what the verb throws
+ */
+export async function* ask({ root, signal, quiet }: Context, verb: string, args: object, { network = false }: AskOptions = {}): AsyncGenerator<AnyRecord> {
+  const { askNode } = await import('../node/control.ts')
+  const running = askNode(root, verb, args, signal)
+  for (;;) {
+    const next = await running.next()
+    if (next.done === true) {
+      if (next.value) return
+      break
+    }
+    yield next.value as AnyRecord
+  }
+  const { Node } = await import('../node/node.ts')
+  const { runVerb } = await import('../node/verbs.ts')
+  const flags = network ? { listen: [], mdns: false, peers: [] } : {}
+  await using node = await Node.open(root, { flags, onNotice: (text) => (quiet ? undefined : notice(text)) })
+  if (!network) {
+    yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
+    return
+  }
+  const { Live } = await import('../node/live.ts')
+  await using live = await Live.open(node)
+  yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
+}
+
+/** Prints the records of a verb: as JSON lines, or as `show` words them; progress goes to standard error. */
+export async function printAll(context: Context, records: AsyncIterable<AnyRecord>, show: (record: AnyRecord) => void): Promise<void> {
+  try {
+    for await (const record of records) {
+      if (context.json) printJson(record)
+      else if (record.kind === 'progress') progress(wordProgress(record))
+      else {
+        endProgress()
+        show(record)
+      }
+    }
+  } finally {
+    endProgress()
+  }
+}
+
+function wordProgress(record: AnyRecord): string {
+  if (typeof record['total'] === 'number') return `${String(record['done'])} of ${String(record['total'])}`
+  return `${String(record['entries'] ?? 0)} events, ${String(record['bytes'] ?? 0)} bytes`
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto'
+import { unlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { errorCodes, type ErrorCode, RejoinError } from '../../core/index.ts'
+import { spool } from '../../node/index.ts'
+import { type AnyRecord, ask, printAll } from '../ask.ts'
+import type { Context } from '../context.ts'
+import { notice, print, printable } from '../output.ts'
+
+/** The options of `rejoin publish`. */
+export interface PublishFlags {
+  readonly type?: string
+  readonly subject?: string
+  readonly annotation?: readonly string[]
+  readonly repo?: string
+  readonly tag?: string
+}
+
+function annotationsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
+  const found: [string, string][] = pairs.map((pair) => {
+    const at = pair.indexOf('=')
+    if (at <= 0) throw new RejoinError('E_USAGE', `not an annotation: ${JSON.stringify(pair)}`, { hint: '--annotation KEY=VALUE' })
+    return [pair.slice(0, at), pair.slice(at + 1)]
+  })
+  return Object.fromEntries(found)
+}
+
+/** Publishes files, or standard input for `-`. @returns 0, or the exit code of the first refusal */
+export async function publishFiles(context: Context, files: readonly string[], flags: PublishFlags): Promise<number> {
+  const spooled: string[] = []
+  const paths: string[] = []
+  for (const file of files) {
+    if (file !== '-') {
+      paths.push(resolve(file))
+      continue
+    }
+    const path = join(tmpdir(), `rejoin-stdin-${randomBytes(8).toString('hex')}`)
+    await spool(process.stdin, path)
+    spooled.push(path)
+    paths.push(path)
+  }
+  const options = {
+    ...(flags.type !== undefined && { type: flags.type }),
+    ...(flags.subject !== undefined && { subject: flags.subject }),
+    ...(flags.repo !== undefined && { repository: flags.repo }),
+    ...(flags.tag !== undefined && { tag: flags.tag }),
+    annotations: annotationsOf(flags.annotation ?? [])
+  }
+  let exit = 0
+  try {
+    await printAll(context, noted(ask(context, 'publish', { files: paths, options }), (code) => (exit = exit === 0 ? exitOf(code) : exit)), (record) => {
+      if (record.kind === 'error') {
+        process.stderr.write(`rejoin: error: ${printable(String(record['file']))}: ${printable(String(record['error']))} (${String(record['code'])})\n`)
+        if (record['hint'] !== undefined) process.stderr.write(`rejoin: hint: ${printable(String(record['hint']))}\n`)
+        return
+      }
+      print(`${String(record['digest'])}  ${String(record['log'])}/${String(record['index'])}  ${printable(String(record['file']))}`)
+      const warnings = record['warnings'] as readonly string[]
+      if (warnings.length > 0 && !context.quiet) notice(`warning: ${printable(String(record['file']))}: ${printable(warnings[0] ?? '')}${warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : ''}`)
+    })
+  } finally {
+    for (const path of spooled) unlinkSync(path)
+  }
+  return exit
+}
+
+function exitOf(code: string): number {
+  return code in errorCodes ? errorCodes[code as ErrorCode].exit : 1
+}
+
+/** Passes records on, and tells the code of each refusal. */
+async function* noted(records: AsyncIterable<AnyRecord>, refused: (code: string) => void): AsyncGenerator<AnyRecord> {
+  for await (const record of records) {
+    if (record.kind === 'error') refused(String(record['code']))
+    yield record
+  }
+}

@@ -1,0 +1,20 @@
+import { type AnyRecord, ask, printAll } from '../ask.ts'
+import type { Context } from '../context.ts'
+import { print } from '../output.ts'
+
+/** Syncs with peers. @returns 0 when complete, 15 where a fork was found, else 10 */
+export async function sync(context: Context, peers: readonly string[]): Promise<number> {
+  let last: AnyRecord | undefined
+  const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
+    for await (const record of records) {
+      last = record
+      yield record
+    }
+  }
+  await printAll(context, kept(ask(context, 'sync', { peers }, { network: true })), (record) => {
+    const say = (member: string): string => String(record[member])
+    print(`${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events in, ${say('sent')} out, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes${record['missing'] === 0 ? '' : `; ${say('missing')} blobs are still missing`}`)
+  })
+  if (Number(last?.['conflicts'] ?? 0) > 0) return 15
+  return last?.['complete'] === true ? 0 : 10
+}

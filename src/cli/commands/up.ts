@@ -1,0 +1,63 @@
+import type { Config } from '../../node/index.ts'
+import { listenControl, Live, Node, runVerb } from '../../node/index.ts'
+import { RejoinError } from '../../core/index.ts'
+import type { Context } from '../context.ts'
+import { notice, print, printJson } from '../output.ts'
+
+/** The options of `rejoin up`. */
+export interface UpFlags {
+  readonly listen?: readonly string[]
+  readonly peer?: readonly string[]
+  readonly mdns?: boolean
+  readonly next?: boolean
+}
+
+/** Brings the node up until it is asked to end. @returns 0 after SIGTERM or SIGINT */
+export async function up(context: Context, flags: UpFlags): Promise<number> {
+  const settings: Partial<Config> = {
+    ...(flags.listen !== undefined && { listen: flags.listen }),
+    ...(flags.peer !== undefined && { peers: flags.peer }),
+    ...(flags.mdns === false && { mdns: false })
+  }
+  await using node = await Node.open(context.root, { flags: settings, onNotice: (text) => (context.quiet ? undefined : notice(text)) })
+  await using live = await Live.open(node)
+  const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
+  const onReload = (): void => {
+    try {
+      node.reloadTrust()
+      live.rulesChanged()
+    } catch (error) {
+      notice(error instanceof RejoinError ? error.message : String(error))
+    }
+  }
+  process.on('SIGHUP', onReload)
+  try {
+    for await (const record of runVerb(node, live, 'id', {}, context.signal)) sayReady(context, record as never, flags.next === true)
+    await new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve()
+      context.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  } finally {
+    process.off('SIGHUP', onReload)
+    await stopControl()
+  }
+  return 0
+}
+
+function sayReady(context: Context, record: Readonly<Record<string, unknown>>, next: boolean): void {
+  const { kind: _, ...id } = record
+  if (context.json) {
+    printJson({ ready: true, ...id })
+    return
+  }
+  const addresses = record['addresses'] as readonly string[]
+  print(`node       ${String(record['nodeId'])}`)
+  print(`key        ${String(record['did'])}`)
+  for (const address of addresses) print(`address    ${address}`)
+  if (!next) return
+  print('')
+  print('The node is up. In another terminal, try:')
+  print(`  scripts/rejoin publish --data ${context.root} README.md --type text/markdown`)
+  print(`  scripts/rejoin log --data ${context.root}`)
+  print(`  scripts/rejoin status --data ${context.root}`)
+}

@@ -1,0 +1,43 @@
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/**
+ * Where libp2p's defaults are changed, and only there; docs/decisions/0003-libp2p-settings.md says why, with measurements.
+ * @see docs/decisions/0003-libp2p-settings.md
+ */
+export const connectionSettings = {
+  maxConnections: 300,
+  // default 5 a second and host: of 20 dials at once 15 failed. Behind one NAT everyone is one host
+  inboundConnectionThreshold: 200,
+  // default 10 handshakes at a time: the rest of a rejoin storm would be refused
+  maxIncomingPendingConnections: 200
+}
+
+/** A ping waits behind a window of data: at 100 kB/s that is 40 s, and the default of 5 s would cut the transfer off. */
+export const pingSettings = { pingInterval: 20_000, pingTimeout: { minTimeout: 60_000, maxTimeout: 120_000 } }
+
+/** Bytes that one stream may have under way; more than its read buffer holds (4 MiB) would reset it. */
+export const maxStreamWindowBytes: number = 4 * MiB
+
+/** Stream multiplexing: enough streams for many blobs at once, and windows that the read buffer can hold. */
+export const muxerSettings = {
+  maxInboundStreams: 512,
+  maxOutboundStreams: 512,
+  maxEarlyStreams: 64,
+  streamOptions: { maxStreamWindowSize: maxStreamWindowBytes, maxReadBufferLength: maxStreamWindowBytes }
+}
+
+/** Streams of one protocol on one connection; the default is 32 inbound and 64 outbound. */
+export const maxStreamsPerProtocol = 64
+
+/** The largest gossip message, in bytes. */
+export const maxGossipBytes: number = 64 * KiB
+
+/** Milliseconds until an opened stream has agreed on its protocol. */
+export const openTimeoutMs = 15_000
+
+/** Milliseconds that closing a stream waits for its last bytes to go out. */
+export const closeTimeoutMs = 60_000
+
+/** Milliseconds that a stream may stay half open after its acceptor has returned. */
+export const lingerMs = 30_000

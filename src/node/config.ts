@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { LineCounter, parseDocument } from 'yaml'
+import { RejoinError, textOf, utf8 } from '../core/index.ts'
+import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+
+/** A node's settings that aren't trust. */
+export interface Config {
+  readonly name: string
+  /** multiaddrs to listen on */
+  readonly listen: readonly string[]
+  /** multiaddrs to keep connected to */
+  readonly peers: readonly string[]
+  readonly mdns: boolean
+  /** seconds between two syncs with a connected peer, besides the one on connect */
+  readonly syncEverySeconds: number
+  /** a blob over this is not fetched by itself, only with get; in bytes */
+  readonly fetchMaxBytes: number
+}
+
+const fileName = 'config.yaml'
+const maxFileBytes = 256 * 1024
+const defaults: Config = { name: 'node', listen: ['/ip4/0.0.0.0/tcp/0'], peers: [], mdns: true, syncEverySeconds: 60, fetchMaxBytes: 20 * 1024 ** 3 }
+
+function fail(message: string): never {
+  throw new RejoinError('E_CONFIG', `${fileName}: ${message}`)
+}
+
+function nearest(word: string): string {
+  const known = Object.keys(defaults)
+  const best = known.find((key) => key.toLowerCase().startsWith(word.slice(0, 3).toLowerCase()))
+  return best === undefined ? `known settings are ${known.join(', ')}` : `did you mean ${best}?`
+}
+
+function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
+  for (const [key, value] of Object.entries(values)) {
+    if (!(key in defaults)) fail(`unknown setting ${JSON.stringify(key)}; ${nearest(key)}`)
+    const like = defaults[key as keyof Config]
+    const ok = Array.isArray(like) ? Array.isArray(value) && value.every((item) => typeof item === 'string') : typeof value === typeof like
+    if (!ok) fail(`${key} is not a ${Array.isArray(like) ? 'list of texts' : typeof like}`)
+    if (typeof value === 'number' && !(value > 0)) fail(`${key} is not above 0`)
+  }
+  return values as Partial<Config>
+}
+
+/**
+ * Reads the settings: flags over config.yaml over defaults. The result is frozen.
+ * @throws E_CONFIG naming the setting
+ */
+export function loadConfig(root: string, flags: Partial<Config> = {}): Config {
+  const bytes = readFileRangeSync(join(root, fileName), 0, maxFileBytes + 1)
+  if (bytes === undefined) return Object.freeze({ ...defaults, ...flags })
+  if (bytes.length > maxFileBytes) fail(`the file is over ${maxFileBytes} bytes`)
+  const lines = new LineCounter()
+  const document = parseDocument(textOf(bytes), { lineCounter: lines, prettyErrors: false })
+  const [error] = document.errors
+  if (error !== undefined) fail(`${error.message} at line ${lines.linePos(error.pos[0]).line}`)
+  return Object.freeze({ ...defaults, ...check((document.toJS() ?? {}) as Record<string, unknown>), ...flags })
+}
+
+/** Writes the settings of a new node, with a comment for each. */
+export function createConfig(root: string, name: string): void {
+  const text = `# Settings of this node; rules about other writers are in trust.yaml.
+name: ${JSON.stringify(name)}
+# listen: ["/ip4/0.0.0.0/tcp/4001"]
+# peers: ["/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…"]
+# mdns: true
+# syncEverySeconds: 60
+`
+  replaceFileSync(join(root, fileName), utf8(text), { durable: true })
+}

@@ -1,0 +1,96 @@
+import { readManifest } from '../artifact/index.ts'
+import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, RejoinError, type RejoinEvent } from '../core/index.ts'
+import type { EventRef } from '../store/index.ts'
+import type { Node } from './node.ts'
+
+const maxManifestBytes = 16 * 1024 * 1024
+
+/** An event with its place and line. */
+export interface FoundEvent extends EventRef {
+  readonly event: RejoinEvent
+  readonly line: Uint8Array
+}
+
+/** Returns a log by its ID, a prefix of it, or the name of its author. @throws E_NOT_FOUND E_USAGE where the prefix is not unique */
+export function findLog(node: Node, name: string): LogId {
+  if (isLogId(name)) return node.store.needFolder(name).log
+  const logs = node.store.listHeads().map(({ log }) => log)
+  const byName = logs.filter((log) => node.store.opened(log).name === name || (name === 'me' && log === node.log))
+  const found = byName.length > 0 ? byName : logs.filter((log) => name.length >= 4 && log.startsWith(name))
+  if (found.length > 1) throw new RejoinError('E_USAGE', `${JSON.stringify(name)} names ${found.length} logs`, { hint: found.slice(0, 4).join(' ') })
+  const [log] = found
+  if (log === undefined) throw new RejoinError('E_NOT_FOUND', `no log ${JSON.stringify(name)} is here`, { hint: 'rejoin status lists the logs' })
+  return log
+}
+
+/** Returns the event at a place. @throws E_NOT_FOUND, E_REFUSED where its text is withheld */
+export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
+  const { line } = node.store.needFolder(log).entry(index)
+  if (line === undefined) throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`)
+  return { log, index, event: parseEvent(line), line }
+}
+
+/**
+ * Returns the event that a word names: `LOG/INDEX`, a digest (the newest event about it), or a reference `REPOSITORY:TAG`.
+ * @throws E_NOT_FOUND
+ */
+export async function findEvent(node: Node, word: string): Promise<FoundEvent> {
+  const place = /^(.+)[/#]([0-9]+)$/.exec(word)
+  if (place !== null && !word.includes(':')) return eventAt(node, { log: findLog(node, place[1] as string), index: Number(place[2]) })
+  const digest = await findDigest(node, word)
+  const refs = await node.store.index.bySubject(digest)
+  const events = refs.map((ref) => eventAt(node, ref)).toSorted((a, b) => (a.event.hlc < b.event.hlc ? 1 : -1))
+  const [newest] = events
+  if (newest === undefined) throw new RejoinError('E_NOT_FOUND', `no event here is about ${digest}`)
+  return newest
+}
+
+/**
+ * Returns the digest that a word names: a digest, an unambiguous start of one, or `REPOSITORY[:TAG]` (the tag `latest` where it is left out).
+ * @throws E_NOT_FOUND
+ */
+export async function findDigest(node: Node, word: string): Promise<Digest> {
+  if (isDigest(word)) return word
+  const at = word.indexOf('@')
+  if (at > 0 && isDigest(word.slice(at + 1))) return parseDigest(word.slice(at + 1))
+  if (/^(?:sha256:)?[0-9a-f]{6,63}$/.test(word)) return await byPrefix(node, word.replace('sha256:', ''))
+  const colon = word.lastIndexOf(':')
+  const [repository, tag] = colon > 0 ? [word.slice(0, colon), word.slice(colon + 1)] : [word, 'latest']
+  const winner = (await node.store.index.tags(repository, tag)).toSorted((a, b) => (a.hlc === b.hlc ? (a.log < b.log ? 1 : -1) : a.hlc < b.hlc ? 1 : -1))[0]
+  const subject = winner && eventAt(node, winner).event.subject
+  if (subject === undefined || !isDigest(subject)) throw new RejoinError('E_NOT_FOUND', `nothing here has the name ${JSON.stringify(word)}`, { hint: 'give a digest sha256:…, or REPOSITORY:TAG; rejoin log lists what is here' })
+  return subject
+}
+
+async function byPrefix(node: Node, start: string): Promise<Digest> {
+  const found = new Set<Digest>()
+  for await (const { digest } of node.blobs.list()) if (digest.startsWith(`sha256:${start}`)) found.add(digest)
+  const [digest] = found
+  if (digest === undefined) throw new RejoinError('E_NOT_FOUND', `no blob here begins with ${start}`)
+  if (found.size > 1) throw new RejoinError('E_USAGE', `${start} is the beginning of ${found.size} digests`, { hint: 'give more digits' })
+  return digest
+}
+
+/** Returns the digests of the blobs that an artifact needs, its manifests first. @throws E_BAD_OBJECT E_DOCUMENT */
+export async function closureOf(node: Node, root: Digest): Promise<{ readonly here: readonly Digest[]; readonly missing: readonly { readonly digest: Digest; readonly size: number }[] }> {
+  const here: Digest[] = []
+  const missing: { readonly digest: Digest; readonly size: number }[] = []
+  const seen = new Set<Digest>()
+  const queue: { readonly digest: Digest; readonly size: number; readonly isManifest: boolean }[] = [{ digest: root, size: 0, isManifest: true }]
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { digest, isManifest, size } = next
+    if (seen.has(digest)) continue
+    seen.add(digest)
+    if (!node.blobs.has(digest)) {
+      missing.push({ digest, size })
+      continue
+    }
+    here.push(digest)
+    if (!isManifest) continue
+    const manifest = readManifest(await node.blobs.readBytes(digest, maxManifestBytes))
+    for (const child of manifest.manifests) queue.push({ ...child, isManifest: true })
+    for (const child of [manifest.config, ...manifest.layers]) if (child !== undefined) queue.push({ ...child, isManifest: false })
+  }
+  return { here, missing }
+}
+

@@ -1,0 +1,6 @@
+export * from './config.ts'
+export * from './control.ts'
+export * from './live.ts'
+export * from './node.ts'
+export * from './publish.ts'
+export * from './verbs.ts'

@@ -1,0 +1,204 @@
+import { lstat, open, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { artifactManifest, emptyConfig, ociLayoutRoots, readManifest, type Recognised, recognise } from '../artifact/index.ts'
+import { type Cid, type Digest, digestOf, type Json, type JsonObject, parseDigest, RejoinError } from '../core/index.ts'
+import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob } from '../store/index.ts'
+import type { Node } from './node.ts'
+
+/** What to publish, and how. */
+export interface PublishOptions {
+  readonly type?: string
+  /** digest of the artifact that these are about */
+  readonly subject?: string
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly repository?: string
+  readonly tag?: string
+}
+
+/** What became of one file. */
+export type PublishedFile =
+  | {
+      readonly kind: 'result'
+      readonly file: string
+      readonly digest: Digest
+      readonly artifactType: string
+      readonly format: string
+      readonly log: string
+      readonly index: number
+      readonly warnings: readonly string[]
+    }
+  | { readonly kind: 'error'; readonly file: string; readonly error: string; readonly code: string; readonly hint?: string }
+
+/** One artifact whose blobs are stored, before its event is written. */
+interface Staged {
+  readonly file: string
+  readonly format: string
+  readonly artifactType: string
+  readonly descriptor: Descriptor
+  readonly draft: Draft
+  readonly root: RootChange
+  readonly warnings: readonly string[]
+}
+
+const maxDocumentBytes = 64 * 1024 * 1024
+const chunkBytes = 1024 * 1024
+const filesAtOnce = 512
+const repositoryShape = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*$/
+const tagShape = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
+
+function checkOptions({ repository, tag, subject }: PublishOptions): void {
+  if (repository !== undefined && (repository.length > 255 || !repositoryShape.test(repository))) throw new RejoinError('E_USAGE', `not a repository name: ${JSON.stringify(repository)}`, { hint: 'lower-case words joined by . _ - and /' })
+  if (tag !== undefined && !tagShape.test(tag)) throw new RejoinError('E_USAGE', `not a tag: ${JSON.stringify(tag)}`)
+  if (tag !== undefined && repository === undefined) throw new RejoinError('E_USAGE', 'a tag needs a repository', { hint: 'add --repo NAME' })
+  if (subject !== undefined) parseDigest(subject)
+}
+
+/**
+ * Publishes files: stores each as an OCI artifact and appends one event for each, all of a group with one fsync of the log.
+ * A file that is refused does not stop the others.
+ */
+export async function* publish(node: Node, files: readonly string[], options: PublishOptions): AsyncGenerator<PublishedFile> {
+  checkOptions(options)
+  if (options.tag !== undefined && files.length > 1) throw new RejoinError('E_USAGE', 'one tag can only name one file')
+  const subject = options.subject === undefined ? undefined : await subjectOf(node, parseDigest(options.subject))
+  for (let at = 0; at < files.length; at += filesAtOnce) yield* publishGroup(node, files.slice(at, at + filesAtOnce), options, subject)
+}
+
+async function subjectOf(node: Node, digest: Digest): Promise<Descriptor> {
+  if (!node.blobs.has(digest)) throw new RejoinError('E_NOT_FOUND', `the subject ${digest} is not here`, { hint: 'publish or sync it first' })
+  const bytes = await node.blobs.readBytes(digest, maxDocumentBytes)
+  return { mediaType: readManifest(bytes).mediaType, digest, size: bytes.length }
+}
+
+async function* publishGroup(node: Node, files: readonly string[], options: PublishOptions, subject: Descriptor | undefined): AsyncGenerator<PublishedFile> {
+  const results = new Map<string, PublishedFile>()
+  const staged: Staged[] = []
+  const small: { readonly bytes: Uint8Array; readonly digest: Digest }[] = [{ bytes: emptyConfig.bytes, digest: emptyConfig.digest }]
+  for (const file of files) {
+    try {
+      if ((await statOf(file)).isDirectory()) staged.push(...(await stageLayout(node, file, options)))
+      else staged.push(await stageFile(node, file, options, subject, small))
+    } catch (error) {
+      if (!(error instanceof RejoinError) || error.code === 'E_NO_SPACE') throw error
+      results.set(file, { kind: 'error', file, error: error.message, code: error.code, ...(error.hint !== undefined && { hint: error.hint }) })
+    }
+  }
+  const unique = [...new Map(small.map((blob) => [blob.digest, blob])).values()].filter(({ digest }) => !node.blobs.has(digest))
+  await node.blobs.putMany(unique)
+  if (staged.length > 0) {
+    node.blobs.index.change(staged.map(({ root }) => root))
+    const written = await node.writer.append(staged.map(({ draft }) => draft))
+    node.tell(written.map(({ index, event }) => ({ log: node.log, index, event, withheld: undefined, verdict: 'relay', rule: 'own' })))
+    for (const [i, { file, format, artifactType, descriptor, warnings }] of staged.entries()) {
+      const index = written[i]?.index ?? -1
+      yield { kind: 'result', file, digest: descriptor.digest, artifactType, format, log: node.log, index, warnings }
+    }
+  }
+  yield* results.values()
+}
+
+async function statOf(file: string): ReturnType<typeof lstat> extends Promise<infer S> ? Promise<S> : never {
+  try {
+    const stat = await lstat(file)
+    if (!stat.isFile() && !stat.isDirectory()) throw new RejoinError('E_DOCUMENT', `${file} is neither a file nor a folder`)
+    return stat
+  } catch (cause) {
+    throw ioError(cause, 'read', file)
+  }
+}
+
+function draftOf(eventType: string, descriptor: Descriptor, artifactType: string | undefined, options: PublishOptions, blobs: readonly StoredBlob[], more: JsonObject): Draft {
+  const large = blobs.filter(({ sizeBytes }) => sizeBytes > chunkBytes).map(({ digest, sizeBytes, cid }): Json => ({ cid: cid as Cid as string, digest, size: sizeBytes }))
+  const data: JsonObject = {
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    size: descriptor.size,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(options.repository !== undefined && { repository: options.repository }),
+    ...(options.tag !== undefined && { tag: options.tag }),
+    ...(large.length > 0 && { blobs: large }),
+    ...more
+  }
+  return { type: eventType, subject: descriptor.digest, data }
+}
+
+function rootChange(descriptor: Descriptor, options: PublishOptions): RootChange {
+  if (options.repository === undefined) return { kind: 'add', descriptor }
+  return { kind: 'tag', tag: options.tag === undefined ? `${options.repository}@${descriptor.digest}` : `${options.repository}:${options.tag}`, descriptor }
+}
+
+async function stageFile(node: Node, file: string, options: PublishOptions, subject: Descriptor | undefined, small: { bytes: Uint8Array; digest: Digest }[]): Promise<Staged> {
+  const opaque = options.type?.includes('/') === true
+  const { size } = await statOf(file)
+  if (size > maxDocumentBytes && !opaque) throw new RejoinError('E_TOO_LARGE', `${file} has ${size} bytes; documents may have up to ${maxDocumentBytes}`, { hint: 'give its media type with --type to publish it as it is' })
+  const large = size > chunkBytes
+  const bytes = large && opaque ? undefined : await readFile(file).catch((cause: unknown) => Promise.reject(ioError(cause, 'read', file)))
+  const facts: Recognised = recognise(bytes ?? new Uint8Array(0), { ...(options.type !== undefined && { type: options.type }), fileName: basename(file) })
+  let stored: StoredBlob | undefined
+  if (large) stored = await (bytes === undefined ? node.blobs.putFile(file) : node.blobs.put(bytes))
+  const digest = stored?.digest ?? digestOf(bytes as Uint8Array)
+  if (stored === undefined) small.push({ bytes: bytes as Uint8Array, digest })
+  const warnings = facts.warnings.map(({ message }) => message)
+  const annotations = { ...(warnings.length > 0 && { 'dev.rejoin.warnings': warnings.join('\n').slice(0, 4000) }), ...options.annotations }
+  const layer = { mediaType: facts.mediaType, digest, size: Number(size), annotations: { 'org.opencontainers.image.title': basename(file) } }
+  const manifest = artifactManifest({ artifactType: facts.artifactType, layer, ...(subject && { subject }), ...(Object.keys(annotations).length > 0 && { annotations }) })
+  small.push({ bytes: manifest.bytes, digest: manifest.digest })
+  const descriptor: Descriptor = { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length, artifactType: facts.artifactType }
+  const more: JsonObject = { title: basename(file).slice(0, 200), ...(subject && { refers: subject.digest }) }
+  const draft = draftOf(facts.eventType, descriptor, facts.artifactType, options, stored === undefined ? [] : [stored], more)
+  return { file, format: facts.format, artifactType: facts.artifactType, descriptor, draft, root: rootChange(descriptor, options), warnings }
+}
+
+/** Takes in an OCI image layout: every blob that its roots need, each with its digest checked. */
+async function stageLayout(node: Node, folder: string, options: PublishOptions): Promise<readonly Staged[]> {
+  const index = await readFile(join(folder, 'index.json')).catch(() => {
+    throw new RejoinError('E_DOCUMENT', `${folder} is no OCI image layout: it has no index.json`)
+  })
+  const staged: Staged[] = []
+  for (const root of ociLayoutRoots(index)) {
+    const blobs: StoredBlob[] = []
+    const refers = await takeClosure(node, folder, root.digest, blobs)
+    const tag = options.tag ?? (options.repository !== undefined && root.refName !== undefined && tagShape.test(root.refName) ? root.refName : undefined)
+    const named = { ...options, ...(tag !== undefined && { tag }) }
+    const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
+    const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, { ...(root.refName !== undefined && { title: root.refName.slice(0, 200) }), ...(refers !== undefined && { refers }) })
+    staged.push({ file: folder, format: 'oci-layout', artifactType: root.artifactType ?? root.mediaType, descriptor, draft, root: rootChange(descriptor, named), warnings: [] })
+  }
+  if (staged.length === 0) throw new RejoinError('E_DOCUMENT', `${folder}: index.json lists nothing`)
+  return staged
+}
+
+const maxClosure = 10_000
+
+async function takeClosure(node: Node, folder: string, root: Digest, taken: StoredBlob[]): Promise<Digest | undefined> {
+  const queue: { readonly digest: Digest; readonly isManifest: boolean }[] = [{ digest: root, isManifest: true }]
+  const seen = new Set<Digest>()
+  let refers: Digest | undefined
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { digest, isManifest } = next
+    if (seen.has(digest)) continue
+    seen.add(digest)
+    if (seen.size > maxClosure) throw new RejoinError('E_TOO_LARGE', `${folder}: a root needs more than ${maxClosure} blobs`)
+    const path = join(folder, 'blobs', digest.replace(':', '/'))
+    taken.push(await node.blobs.putFile(path, { digest }))
+    if (!isManifest) continue
+    const manifest = readManifest(await node.blobs.readBytes(digest, maxDocumentBytes))
+    if (digest === root && manifest.subject !== undefined) refers = manifest.subject.digest
+    for (const child of manifest.manifests) queue.push({ digest: child.digest, isManifest: true })
+    for (const child of [manifest.config, ...manifest.layers]) if (child !== undefined) queue.push({ digest: child.digest, isManifest: false })
+  }
+  return refers
+}
+
+/** Copies what comes from a stream into a file of the data folder's tmp/, for publishing it; the caller deletes it. */
+export async function spool(source: AsyncIterable<Uint8Array>, path: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    for await (const chunk of source) await file.write(chunk)
+  } catch (cause) {
+    throw ioError(cause, 'write', path)
+  } finally {
+    await file.close()
+  }
+}
+

@@ -1,0 +1,65 @@
+import { RejoinError } from '../core/index.ts'
+import type { SyncResult } from '../sync/index.ts'
+import type { VerbRecord } from './control.ts'
+import type { Live } from './live.ts'
+import type { VerbContext } from './verbs.ts'
+
+/** What `rejoin sync` asks for: addresses or names of peers; none means all. */
+export interface SyncArgs {
+  readonly peers: readonly string[]
+}
+
+const dialTimeoutMs = 15_000
+const progressMs = 200
+
+async function resolvePeer(live: Live, word: string, signal: AbortSignal): Promise<string> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)])
+  if (word.startsWith('/')) return (await live.dial(word, limit)).peerId
+  const connected = live.host.peers().find(({ peerId }) => peerId === word || nameOf(live, peerId) === word)
+  if (connected !== undefined) return connected.peerId
+  const known = live.node.peers.peers().find(({ peerId }) => peerId === word || nameOf(live, peerId) === word)
+  if (known === undefined) throw new RejoinError('E_NOT_FOUND', `no peer ${JSON.stringify(word)} is known`, { hint: 'give its multiaddr, as its `rejoin id` prints it' })
+  return (await live.dial(known.address, limit)).peerId
+}
+
+function nameOf(live: Live, peerId: string): string | undefined {
+  return live.node.gate.nameOfPeer(peerId)
+}
+
+/** Syncs with peers and fetches the blobs that new events name; yields progress and one result. @throws E_UNREACHABLE E_NETWORK E_GONE */
+export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncArgs>): AsyncGenerator<VerbRecord> {
+  if (live === undefined) throw new RejoinError('E_USAGE', 'this needs the network', { hint: 'rejoin up starts the node' })
+  const peers = args.peers.length > 0 ? await Promise.all(args.peers.map(async (word) => await resolvePeer(live, word, signal))) : live.host.peers().map(({ peerId }) => peerId)
+  if (peers.length === 0) throw new RejoinError('E_UNREACHABLE', 'no peer is connected', { hint: 'name one: rejoin sync MULTIADDR' })
+  let progress: { readonly entries: number; readonly bytes: number } | undefined
+  const work = Promise.all(peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes }))))
+  let results: readonly SyncResult[] | undefined
+  let failure: unknown
+  const settled = work.then(
+    (all) => void (results = all),
+    (error: unknown) => void (failure = error ?? new Error('failed'))
+  )
+  while (results === undefined && failure === undefined) {
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, progressMs))])
+    if (progress !== undefined) yield { kind: 'progress', ...progress } as VerbRecord
+    progress = undefined
+  }
+  if (failure !== undefined) throw failure
+  const blobs = await live.fetchMissing(signal)
+  node.peers.save()
+  const sum = (pick: (result: SyncResult) => number): number => (results ?? []).reduce((total, result) => total + pick(result), 0)
+  const complete = (results ?? []).every((result) => result.complete) && blobs.missing === 0
+  yield {
+    kind: 'result',
+    complete,
+    events: sum(({ events }) => events),
+    refused: sum(({ refused }) => refused),
+    held: sum(({ held }) => held),
+    sent: sum(({ entriesSent }) => entriesSent),
+    blobs: blobs.fetched,
+    bytes: sum(({ bytesReceived, bytesSent }) => bytesReceived + bytesSent) + blobs.bytes,
+    missing: blobs.missing,
+    bad: 0,
+    conflicts: sum(({ conflicts }) => conflicts)
+  } as VerbRecord
+}

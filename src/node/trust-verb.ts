@@ -1,0 +1,23 @@
+import { RejoinError } from '../core/index.ts'
+import { addIdentity, removeIdentity } from '../trust/index.ts'
+import type { VerbRecord } from './control.ts'
+import type { VerbContext } from './verbs.ts'
+
+/** What `rejoin trust` asks for. */
+export interface TrustArgs {
+  readonly action: 'add' | 'remove' | 'show'
+  readonly name?: string
+  readonly key?: string
+}
+
+/** Changes or shows the trust file; a change is in force at once. @throws E_TRUST_FILE E_KEY E_NOT_FOUND E_EXISTS */
+export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): AsyncGenerator<VerbRecord> {
+  const { action, name = '', key = '' } = args
+  if (action === 'add') addIdentity(node.root, name, key)
+  else if (action === 'remove') removeIdentity(node.root, name)
+  else if (action !== 'show') throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
+  node.reloadTrust()
+  live?.rulesChanged()
+  const { identities, rules } = node.gate.rules
+  yield await Promise.resolve({ kind: 'trust', identities, mediaTypes: rules.mediaTypes, eventTypes: rules.eventTypes } as VerbRecord)
+}

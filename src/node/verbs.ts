@@ -1,0 +1,83 @@
+import { RejoinError } from '../core/index.ts'
+import type { VerbRecord } from './control.ts'
+import { getArtifact, showThing } from './get.ts'
+import type { Live } from './live.ts'
+import { findLog } from './find.ts'
+import { followEntries, listEntries } from './log-view.ts'
+import type { Node } from './node.ts'
+import { makeProof } from './prove.ts'
+import { publish, type PublishOptions } from './publish.ts'
+import { identify, listPeers, status } from './status.ts'
+import { syncPeers } from './sync-verb.ts'
+import { trustVerb } from './trust-verb.ts'
+
+/** What a verb works with: the open node, its network where it is up, and what the command asked for. */
+export interface VerbContext<Args> {
+  readonly node: Node
+  readonly live: Live | undefined
+  readonly args: Args
+  readonly signal: AbortSignal
+}
+
+type Verb = (context: VerbContext<never>) => AsyncIterable<VerbRecord>
+
+function define<Args>(run: (context: VerbContext<Args>) => AsyncIterable<VerbRecord>): Verb {
+  return run as Verb
+}
+
+async function* logVerb({ node, args, signal }: VerbContext<{ readonly log?: string; readonly follow?: boolean; readonly last?: number }>): AsyncGenerator<VerbRecord> {
+  const log = args.log === undefined ? undefined : findLog(node, args.log)
+  // listeners begin before the listing, so that nothing falls between the two
+  const following = args.follow === true ? followEntries(node, log, signal) : undefined
+  const first = following?.next()
+  for (const record of listEntries(node, log, args.last)) {
+    if (signal.aborted) return
+    yield record
+  }
+  if (following === undefined || first === undefined) return
+  const begun = await first
+  if (begun.done !== true) yield begun.value
+  yield* following
+}
+
+async function* doctor({ node, args }: VerbContext<{ readonly reindex?: boolean }>): AsyncGenerator<VerbRecord> {
+  if (args.reindex !== true) {
+    yield { kind: 'result', ok: true, logs: node.store.listHeads().length } as VerbRecord
+    return
+  }
+  const progress: { done: number; total: number }[] = []
+  const work = node.store.reindex((done, total) => progress.push({ done, total }))
+  let finished = false
+  void work.then(
+    () => void (finished = true),
+    () => void (finished = true)
+  )
+  while (!finished) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const latest = progress.splice(0).at(-1)
+    if (latest !== undefined) yield { kind: 'progress', ...latest } as VerbRecord
+  }
+  yield { kind: 'result', ok: true, indexed: await work } as VerbRecord
+}
+
+/** Every verb that works on an open node, by name; the socket and the command line call the same ones. */
+const verbs: Readonly<Record<string, Verb>> = {
+  id: define(identify),
+  status: define(status),
+  publish: define<{ readonly files: readonly string[]; readonly options: PublishOptions }>(({ node, args }) => publish(node, args.files, args.options)),
+  log: define(logVerb),
+  show: define(showThing),
+  get: define(getArtifact),
+  proof: define(makeProof),
+  sync: define(syncPeers),
+  peers: define(listPeers),
+  trust: define(trustVerb),
+  doctor: define(doctor)
+}
+
+/** Runs a verb on an open node. @throws E_USAGE for an unknown verb, and what the verb throws */
+export function runVerb(node: Node, live: Live | undefined, verb: string, args: unknown, signal: AbortSignal): AsyncIterable<VerbRecord> {
+  const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
+  if (run === undefined) throw new RejoinError('E_USAGE', `the node knows no verb ${JSON.stringify(verb)}`)
+  return run({ node, live, args: args as never, signal })
+}
