@@ -1,92 +1,212 @@
-import { type ErrorCode, isObject, type Json, type JsonObject, parseStrict, RejoinError, textOf } from '../core/index.ts'
-import { type Format, formatOfJson, formatOfTagValue, formatOfXml, formats, formatNamed } from './formats.ts'
+import { isObject, type Json, type JsonObject, parseStrict, RejoinError, textOf, tooLarge } from '../core/index.ts'
+import { cnabFormats } from './cnab.ts'
+import { cyclonedx } from './cyclonedx.ts'
+import { readCyclonedxXml } from './cyclonedx-xml.ts'
+import { bundleOfLines, dsse, intoto, isAttestation, npmAttestations, sigstoreBundle } from './intoto.ts'
+import type { JsonFacts, JsonFormat } from './json-format.ts'
+import { isMediaType } from './media-type.ts'
+import {
+  type Facts,
+  maxDocumentBytes,
+  maxDocumentDepth,
+  maxWarnings,
+  notOfType,
+  type Recognised,
+  titleOf,
+  type TypeName,
+  typeNames,
+  type Warning,
+  warning
+} from './recognised.ts'
+import { maxCheckedBytes, schemaWarnings } from './schema.ts'
+import { spdx } from './spdx.ts'
+import { isTagValue, readTagValue } from './spdx-tag-value.ts'
+import { csaf, openvex } from './vex.ts'
 
-/** Something about a document that its readers may stumble over; it is kept with the artifact. */
-export interface Warning {
-  readonly code: ErrorCode
-  readonly message: string
-  readonly at?: string
-}
-
-/** What a document is. */
-export interface Recognised {
-  readonly format: string
-  readonly mediaType: string
-  readonly artifactType: string
-  readonly eventType: string
-  readonly warnings: readonly Warning[]
-}
-
-/** What is known of a document besides its bytes. */
+/** How to recognise a document. */
 export interface RecogniseOptions {
-  /** the name of a format, or a media type for bytes that are taken as they are */
+  /** one of typeNames: the document must be that; or a media type: the bytes are taken as they are, unread and of any size */
   readonly type?: string
+  /** the file's name, the title of a document that names nothing */
   readonly fileName?: string
 }
 
-const limits = { maxBytes: 64 * 1024 * 1024, maxDepth: 128 } as const
+const jsonFormats: readonly JsonFormat[] = [
+  cyclonedx,
+  spdx,
+  openvex,
+  csaf,
+  intoto,
+  dsse,
+  sigstoreBundle,
+  npmAttestations,
+  ...cnabFormats
+]
 
-/** The names that --type knows. */
-export const typeNames: readonly string[] = Object.keys(formats)
-
-function result(format: Format, warnings: readonly Warning[] = []): Recognised {
-  const { name, mediaType, eventType } = format
-  return { format: name, mediaType, artifactType: mediaType, eventType, warnings }
+/** What else a type takes: a signed statement is an in-toto attestation too, and a bundle of envelopes holds envelopes. */
+const alsoTaken: Readonly<Partial<Record<TypeName, readonly TypeName[]>>> = {
+  intoto: ['dsse', 'sigstore-bundle', 'npm-attestations', 'intoto-bundle'],
+  dsse: ['intoto-bundle'],
+  'sigstore-bundle': ['intoto-bundle']
 }
 
-function firstByte(text: string): string {
-  return text.trimStart()[0] ?? ''
+const limits = { maxBytes: maxDocumentBytes, maxDepth: maxDocumentDepth }
+const typesHint = `name its kind or its media type with --type: ${typeNames.slice(0, 7).join(', ')}, …, or as in application/octet-stream`
+
+function unknownType(reason: string): RejoinError {
+  return new RejoinError('E_UNKNOWN_TYPE', `the document is of no known kind: ${reason}`, { hint: typesHint })
 }
 
-/** Returns the values of a JSON text, or of JSON lines. */
-function parseJson(bytes: Uint8Array, text: string): { readonly values: readonly Json[]; readonly lines: boolean } {
+function takes(type: TypeName | undefined, name: TypeName): boolean {
+  return type === undefined || type === name || alsoTaken[type]?.includes(name) === true
+}
+
+/** Returns the values of JSON lines whose first line is an attestation, undefined for anything else. @throws as parseStrict; E_DOCUMENT */
+function attestationLines(bytes: Uint8Array): readonly { readonly number: number; readonly value: JsonObject }[] | undefined {
+  const feed = bytes.indexOf(10)
+  if (feed === -1 || !bytes.subarray(feed).some((byte) => byte > 32)) return undefined
   try {
-    return { values: [parseStrict(bytes, limits)], lines: false }
+    if (!isAttestation(parseStrict(bytes.subarray(0, feed), limits))) return undefined
+  } catch {
+    return undefined
+  }
+  const lines: { number: number; value: JsonObject }[] = []
+  for (let at = 0, number = 1; at < bytes.length; number++) {
+    const next = bytes.indexOf(10, at)
+    const end = next === -1 ? bytes.length : next
+    const line = bytes.subarray(at, end)
+    at = end + 1
+    if (!line.some((byte) => byte > 32)) continue
+    const value = parseLine(line, number)
+    if (!isAttestation(value)) throw new RejoinError('E_DOCUMENT', `line ${number} is no attestation`, { at: `line ${number}` })
+    lines.push({ number, value })
+  }
+  return lines
+}
+
+function parseLine(line: Uint8Array, number: number): Json {
+  try {
+    return parseStrict(line, limits)
   } catch (error) {
-    const lines = text.split('\n').filter((line) => line.trim() !== '')
-    if (!(error instanceof RejoinError) || error.code !== 'E_JSON' || lines.length < 2) throw error
-    try {
-      const values = lines.map((line) => parseStrict(Buffer.from(line), limits))
-      if (values.every((value) => isObject(value))) return { values, lines: true }
-    } catch {
-      // not JSON lines either: the first error says what is wrong
-    }
-    throw error
+    if (!(error instanceof RejoinError)) throw error
+    throw new RejoinError(error.code, `line ${number}: ${error.message.replace(' at line 1,', ' at')}`, {
+      at: `line ${number}`,
+      cause: error
+    })
   }
 }
 
-function recogniseText(bytes: Uint8Array): Format | undefined {
-  const text = textOf(bytes[0] === 0xef && bytes[1] === 0xbb ? bytes.subarray(3) : bytes)
-  const first = firstByte(text)
-  if (first === '<') return formatOfXml(text)
-  if (first === '{' || first === '[') {
-    const { values, lines } = parseJson(bytes[0] === 0xef ? bytes.subarray(3) : bytes, text)
-    const [value] = values
-    const format = isObject(value) ? formatOfJson(value as JsonObject) : undefined
-    if (lines && format !== undefined && format.eventType !== 'attestation.published') return undefined
-    return format
+function chooseFormat(document: JsonObject, type: TypeName | undefined): JsonFormat {
+  if (type === undefined) {
+    const found = jsonFormats.find(({ fault, tells }) => fault(document) === undefined && tells?.(document) !== false)
+    if (found === undefined) throw unknownType('it is JSON')
+    return found
   }
-  return formatOfTagValue(text)
+  const found = jsonFormats.find(({ name, fault }) => takes(type, name) && fault(document) === undefined)
+  if (found !== undefined) return found
+  throw notOfType(type, jsonFormats.find(({ name }) => name === type)?.fault(document) ?? 'it is not JSON lines of attestations')
+}
+
+function checkSchema(
+  { specVersion, schema }: JsonFacts,
+  document: JsonObject,
+  name: TypeName,
+  sizeBytes: number
+): readonly Warning[] {
+  if (schema !== undefined && sizeBytes > maxCheckedBytes)
+    return [warning('W_NOT_CHECKED', `over ${maxCheckedBytes / 1024 / 1024} MiB: not checked against its schema`)]
+  if (schema !== undefined) return schemaWarnings(schema, document, sizeBytes)
+  const hasSchemas =
+    (name === 'cyclonedx' || name === 'spdx' || name === 'openvex' || name === 'csaf') && document['@graph'] === undefined
+  return hasSchemas ? [warning('W_NO_SCHEMA', `no schema of ${name} ${specVersion} is here: not checked`)] : []
+}
+
+function readJson(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeName, Facts] {
+  const lines = attestationLines(bytes)
+  if (lines !== undefined) {
+    if (!takes(type, 'intoto-bundle')) throw notOfType(type as TypeName, 'it is JSON lines of attestations')
+    return ['intoto-bundle', bundleOfLines(lines)]
+  }
+  const document = parseStrict(bytes, limits)
+  if (!isObject(document))
+    throw type === undefined ? unknownType('it is JSON, and no object') : notOfType(type, 'it is no JSON object')
+  const { name, facts } = chooseFormat(document, type)
+  const found = facts(document)
+  return [name, { ...found, warnings: [...checkSchema(found, document, name, bytes.length), ...(found.warnings ?? [])] }]
+}
+
+function readXml(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeName, Facts] {
+  if (!takes(type, 'cyclonedx')) throw notOfType(type as TypeName, 'it is XML')
+  const facts = readCyclonedxXml(textOf(bytes))
+  if (facts !== undefined) return ['cyclonedx', facts]
+  throw type === undefined ? unknownType('it is XML') : notOfType(type, 'its root element is not a CycloneDX bom')
+}
+
+function readText(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeName, Facts] {
+  if (!takes(type, 'spdx')) throw notOfType(type as TypeName, 'it is neither JSON nor XML')
+  const head = new TextDecoder().decode(bytes.subarray(0, 4096))
+  if (isTagValue(head)) return ['spdx', readTagValue(textOf(bytes))]
+  throw type === undefined
+    ? unknownType('it is neither JSON, XML nor SPDX tag-value')
+    : notOfType(type, 'no line begins with SPDXVersion:')
+}
+
+function opaque(type: string, fileName: string | undefined): Recognised {
+  if (!isMediaType(type))
+    throw new RejoinError('E_USAGE', 'the media type is malformed', {
+      hint: 'such as application/octet-stream, without parameters'
+    })
+  const title = titleOf(fileName)
+  return {
+    format: 'opaque',
+    mediaType: type,
+    artifactType: type,
+    eventType: 'artifact.published',
+    ...(title !== undefined && { title }),
+    warnings: []
+  }
+}
+
+function typeNameOf(type: string | undefined): TypeName | undefined {
+  const found = typeNames.find((name) => name === type)
+  if (type !== undefined && found === undefined)
+    throw new RejoinError('E_USAGE', 'the type is unknown', { hint: `a media type, or one of ${typeNames.join(', ')}` })
+  return found
+}
+
+/** Reads by the first character that is no blank. */
+function readBytes(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeName, Facts] {
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw new RejoinError('E_UTF8', 'the text is UTF-16, not UTF-8', { hint: 'convert it: iconv -f utf-16 -t utf-8' })
+  }
+  const first = bytes.find((byte) => byte !== 32 && byte !== 9 && byte !== 10 && byte !== 13)
+  if (first === 0x7b || first === 0x5b) return readJson(bytes, type)
+  return first === 0x3c ? readXml(bytes, type) : readText(bytes, type)
 }
 
 /**
- * Returns what a document is, by its content.
- * @throws E_UNKNOWN_TYPE where it is nothing that is known here · E_DOCUMENT where it is not of the type given ·
- * E_JSON E_UTF8 E_DUPLICATE_KEY E_FORBIDDEN_KEY E_TOO_DEEP E_TOO_LARGE where it does not parse
+ * Returns what a document is, by its content and not by its name or schema: a fault against the official schema is a warning,
+ * and so is everything else that a careful reader can live with.
+ * @throws E_TOO_LARGE over maxDocumentBytes · E_UTF8 E_JSON E_TOO_DEEP E_DUPLICATE_KEY E_FORBIDDEN_KEY E_XML for what does not parse ·
+ * E_DOCUMENT for what is not of options.type · E_UNKNOWN_TYPE for what is of no known kind · E_USAGE for an unknown options.type
+ * @see protocols/artifact.md
  */
-export function recognise(bytes: Uint8Array, { type }: RecogniseOptions = {}): Recognised {
-  if (type?.includes('/') === true) {
-    if (!/^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/.test(type)) throw new RejoinError('E_USAGE', `not a media type: ${JSON.stringify(type.slice(0, 80))}`)
-    return { format: 'opaque', mediaType: type, artifactType: type, eventType: 'artifact.published', warnings: [] }
+export function recognise(bytes: Uint8Array, options: RecogniseOptions = {}): Recognised {
+  if (options.type?.includes('/') === true) return opaque(options.type, options.fileName)
+  const type = typeNameOf(options.type)
+  if (bytes.length > maxDocumentBytes) throw tooLarge(bytes.length, maxDocumentBytes)
+  const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  const [format, facts] = readBytes(marked ? bytes.subarray(3) : bytes, type)
+  const mark = marked ? [warning('W_BYTE_ORDER_MARK', 'the text begins with a byte order mark')] : []
+  const title = facts.title ?? titleOf(options.fileName)
+  const specVersion = titleOf(facts.specVersion)
+  return {
+    format,
+    mediaType: facts.mediaType,
+    artifactType: facts.artifactType ?? facts.mediaType,
+    eventType: facts.eventType,
+    ...(specVersion !== undefined && { specVersion }),
+    ...(title !== undefined && { title }),
+    warnings: [...mark, ...(facts.warnings ?? [])].slice(0, maxWarnings)
   }
-  const wanted = type === undefined ? undefined : formatNamed(type)
-  if (type !== undefined && wanted === undefined) throw new RejoinError('E_USAGE', `unknown type ${JSON.stringify(type)}`, { hint: `known are ${typeNames.join(', ')}, or a media type` })
-  if (bytes.length > limits.maxBytes) throw new RejoinError('E_TOO_LARGE', `a document of ${bytes.length} bytes is over the limit of ${limits.maxBytes}`)
-  const found = recogniseText(bytes)
-  if (found === undefined) {
-    if (wanted !== undefined) throw new RejoinError('E_DOCUMENT', `the document is not ${wanted.name}`)
-    throw new RejoinError('E_UNKNOWN_TYPE', 'the document is of no kind that is known here', { hint: 'say what it is: --type NAME, or --type MEDIA/TYPE for any file' })
-  }
-  if (wanted !== undefined && wanted.name !== found.name && wanted.family !== found.family) throw new RejoinError('E_DOCUMENT', `the document is ${found.name}, not ${wanted.name}`)
-  return result(found)
 }

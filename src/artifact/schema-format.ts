@@ -13,7 +13,13 @@ function isDate(text: string): boolean {
 
 function isDateTime(text: string): boolean {
   const match = dayTime.exec(text)
-  return match !== null && isDay(Number(match[2]), Number(match[3])) && Number(match[4]) < 24 && Number(match[5]) < 60 && Number(match[6]) < 61
+  return (
+    match !== null &&
+    isDay(Number(match[2]), Number(match[3])) &&
+    Number(match[4]) < 24 &&
+    Number(match[5]) < 60 &&
+    Number(match[6]) < 61
+  )
 }
 
 /** Real SBOMs hold `git+https://…` and worse; the strict grammars of RFC 3986 and 3987 refuse much of it. Only what no reference has is a fault. */

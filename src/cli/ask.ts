@@ -16,7 +16,7 @@ export interface AskOptions {
  * @throws what the verb throws
  */
 export async function* ask({ root, signal, quiet }: Context, verb: string, args: object, { network = false }: AskOptions = {}): AsyncGenerator<AnyRecord> {
-  const { askNode } = await import('../node/control.ts')
+  const { askNode, Live, Node, runVerb } = await import('../node/index.ts')
   const running = askNode(root, verb, args, signal)
   for (;;) {
     const next = await running.next()
@@ -26,15 +26,12 @@ export async function* ask({ root, signal, quiet }: Context, verb: string, args:
     }
     yield next.value as AnyRecord
   }
-  const { Node } = await import('../node/node.ts')
-  const { runVerb } = await import('../node/verbs.ts')
   const flags = network ? { listen: [], mdns: false, peers: [] } : {}
   await using node = await Node.open(root, { flags, onNotice: (text) => (quiet ? undefined : notice(text)) })
   if (!network) {
     yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
     return
   }
-  const { Live } = await import('../node/live.ts')
   await using live = await Live.open(node)
   yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
 }

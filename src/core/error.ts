@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'E_TOO_DEEP'
   | 'E_UTF8'
   | 'E_JSON'
+  | 'E_XML'
   | 'E_DUPLICATE_KEY'
   | 'E_FORBIDDEN_KEY'
   | 'E_NOT_CANONICAL'
@@ -74,6 +75,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_TOO_DEEP: meaning(1, 400, false, 'JSON is nested deeper than the limit'),
   E_UTF8: meaning(1, 400, false, 'text is not valid UTF-8'),
   E_JSON: meaning(1, 400, false, 'text is not JSON'),
+  E_XML: meaning(1, 400, false, 'text is not well-formed XML, or has a document type declaration'),
   E_DUPLICATE_KEY: meaning(1, 400, false, 'a JSON object has one key twice'),
   E_FORBIDDEN_KEY: meaning(1, 400, false, 'a JSON object has a key that programs confuse with their own, such as __proto__'),
   E_NOT_CANONICAL: meaning(1, 400, false, 'JSON is not in its RFC 8785 canonical form'),

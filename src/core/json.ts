@@ -9,10 +9,36 @@ function sortsBefore(a: string, b: string): boolean {
 }
 
 /**
- * Returns the RFC 8785 canonical text of a value.
+ * Returns the RFC 8785 canonical text of a value. The engine prints a value at once whose keys are in order already.
  * @throws E_NOT_CANONICAL for a number that is not finite or a string with a lone surrogate
  */
 export function canonicalize(value: Json): string {
+  if (isPrintable(value)) {
+    const text = JSON.stringify(value)
+    if (!text.includes('\\ud')) return text
+  }
+  return canonicalizeEach(value)
+}
+
+/** Returns whether JSON.stringify prints a value in order and loses nothing of it; lone surrogates aside, which it escapes. */
+function isPrintable(value: Json): boolean {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object') return false
+  if (Array.isArray(value)) return value.every(isPrintable)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  const object = value as JsonObject
+  let last: string | undefined
+  for (const key in object) {
+    if (last !== undefined && !sortsBefore(last, key)) return false
+    if (key === 'toJSON' || !isPrintable(object[key] as Json)) return false
+    last = key
+  }
+  return true
+}
+
+function canonicalizeEach(value: Json): string {
   if (typeof value === 'string') {
     if (!value.isWellFormed()) throw new RejoinError('E_NOT_CANONICAL', 'a string has a lone surrogate')
     return JSON.stringify(value)
@@ -22,11 +48,11 @@ export function canonicalize(value: Json): string {
     return JSON.stringify(value)
   }
   if (typeof value === 'boolean' || value === null) return String(value)
-  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalize(item)).join(',')}]`
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalizeEach(item)).join(',')}]`
   const object = value as JsonObject
   const members = Object.keys(object)
     .sort()
-    .map((key) => `${canonicalize(key)}:${canonicalize(object[key] as Json)}`)
+    .map((key) => `${canonicalizeEach(key)}:${canonicalizeEach(object[key] as Json)}`)
   return `{${members.join(',')}}`
 }
 

@@ -1,3 +1,5 @@
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { RejoinError } from '../core/index.ts'
 
@@ -20,4 +22,16 @@ const example = 'an address looks like /ip4/192.0.2.1/tcp/4001 or /dns4/node.exa
 /** Returns the peer ID at the end of an address, undefined where it has none. */
 export function peerIdIn(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
+}
+
+/**
+ * Returns a text as peer ID.
+ * @throws E_USAGE where it is none
+ */
+export function parsePeerId(text: string): PeerId {
+  try {
+    return peerIdFromString(text)
+  } catch (cause) {
+    throw new RejoinError('E_USAGE', `not a peer ID: ${JSON.stringify(text.slice(0, 100))}`, { cause })
+  }
 }

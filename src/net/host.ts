@@ -1,169 +1,167 @@
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import { RejoinError } from '../core/index.ts'
+import type { Connection, PeerId } from '@libp2p/interface'
+import { RejoinError, signerOf } from '../core/index.ts'
 import type { ByteStream } from '../sync/index.ts'
-import type { Gossip } from './gossip.ts'
-import { createHost, type Libp2pHost } from './libp2p.ts'
+import { parseAddress, parsePeerId, peerIdIn } from './address.ts'
+import { brokeInHandshake, dialFailure, listenFailure, openFailure } from './failure.ts'
+import { type Gossip, gossipOver } from './gossip.ts'
+import { makeNode, type MadeNode, type NetNode } from './libp2p.ts'
+import { type NetLog, noLog } from './log.ts'
+import { checkNetwork } from './names.ts'
+import type { Host, HostOptions } from './open-host.ts'
 import { Reconnect } from './reconnect.ts'
-import { byteStream } from './streams.ts'
+import { bestOf, type RemotePeer, remotePeerOf } from './remote-peer.ts'
+import { lingerMs, maxStreamsPerProtocol, openTimeoutMs } from './settings.ts'
+import { NetStream } from './streams.ts'
 
-/** A connected node. */
-export interface RemotePeer {
-  readonly peerId: string
-  /** its Ed25519 public key, 32 bytes, as the connection proved it */
-  readonly publicKey: Uint8Array
-  readonly address: string
-  readonly direction: 'inbound' | 'outbound'
-  /** relayed: heads only, never blobs */
-  readonly limited: boolean
-}
+const stopped = (): RejoinError => new RejoinError('E_TERMINATED', 'the node is going down')
 
-/** How a host is opened. */
-export interface HostOptions {
-  /** 32-byte Ed25519 seed: the node's key, and so its peer ID */
-  readonly seed: Uint8Array
-  readonly network: string
-  /** multiaddrs */
-  readonly listen: readonly string[]
-  /** multiaddrs that are kept connected for ever */
-  readonly peers: readonly string[]
-  readonly mdns: boolean
-  readonly isDenied?: (peerId: string) => boolean
-  readonly onConnect?: (peer: RemotePeer) => void
-  readonly onDisconnect?: (peer: RemotePeer) => void
-}
-
-/** The network side of a node: connections, streams and gossip. */
-export interface Host extends AsyncDisposable {
+class LiveHost implements Host {
   readonly peerId: string
   readonly gossip: Gossip
-  /** Returns the multiaddrs that others can dial, with the peer ID. */
-  readonly addresses: () => readonly string[]
-  /** Returns who is connected, each peer once. */
-  readonly peers: () => readonly RemotePeer[]
-  readonly handle: (protocol: string, accept: (stream: ByteStream, peer: RemotePeer) => Promise<void>) => Promise<void>
-  /** Opens a stream to a connected peer. @throws E_UNREACHABLE · E_NETWORK where it doesn't speak the protocol */
-  readonly open: (peerId: string, protocol: string, options: { readonly signal: AbortSignal }) => Promise<ByteStream>
-  /** Connects. @throws E_USAGE for a bad multiaddr · E_UNREACHABLE */
-  readonly dial: (address: string, options: { readonly signal: AbortSignal }) => Promise<RemotePeer>
-  readonly keepConnected: (address: string) => void
-  readonly forget: (address: string) => void
-  readonly hangUp: (peerId: string) => Promise<void>
-}
-
-const maxStreamsAPeer = 64
-const dialTimeoutMs = 10_000
-
-function remotePeer({ remotePeer: id, remoteAddr, direction, limits }: Connection): RemotePeer {
-  const whole = remoteAddr.toString()
-  const address = whole.includes('/p2p/') ? whole : `${whole}/p2p/${id.toString()}`
-  return { peerId: id.toString(), publicKey: keyOf(id), address, direction, limited: limits !== undefined }
-}
-
-function keyOf(id: PeerId): Uint8Array {
-  const raw = id.type === 'Ed25519' ? id.publicKey.raw : new Uint8Array(32)
-  return raw.length === 32 ? raw : new Uint8Array(32)
-}
-
-function reason(cause: unknown): string {
-  const error = cause as { readonly name?: string; readonly message?: string; readonly errors?: readonly { readonly message: string }[] }
-  const text = error.errors?.[0]?.message ?? error.message ?? String(cause)
-  return (text.split('\n')[0] ?? '').slice(0, 80)
-}
-
-/**
- * Opens a node's network.
- * @throws E_USAGE for a bad multiaddr · E_IO where an address can't be listened on
- */
-export async function openHost(options: HostOptions): Promise<Host> {
-  const inner = await createHost(options)
-  return new RunningHost(inner, options)
-}
-
-class RunningHost implements Host {
-  readonly peerId: string
-  readonly gossip: Gossip
-  private readonly inner: Libp2pHost
+  private readonly node: NetNode
+  private readonly preferNoise: MadeNode['preferNoise']
+  private readonly options: HostOptions
+  private readonly log: NetLog
   private readonly reconnect: Reconnect
-  private readonly onConnect: (peer: RemotePeer) => void
-  private readonly onDisconnect: (peer: RemotePeer) => void
-  private readonly connected = new Map<string, RemotePeer>()
+  private readonly known = new Map<string, RemotePeer>()
+  private readonly streams = new Map<NetStream, string>()
+  private stopping: Promise<void> | undefined
 
-  constructor(inner: Libp2pHost, { peers, onConnect = () => {}, onDisconnect = () => {} }: HostOptions) {
-    this.inner = inner
-    this.gossip = inner.gossip
-    this.peerId = inner.libp2p.peerId.toString()
-    this.onConnect = onConnect
-    this.onDisconnect = onDisconnect
+  constructor({ node, preferNoise }: MadeNode, options: HostOptions, log: NetLog) {
+    this.node = node
+    this.preferNoise = preferNoise
+    this.options = options
+    this.log = log
+    this.peerId = node.peerId.toString()
+    this.gossip = gossipOver(node.services.gossip, options.network, log)
     this.reconnect = new Reconnect(
-      async (address) => void (await this.dial(address, { signal: AbortSignal.timeout(dialTimeoutMs) })),
-      (address) => this.isConnected(address)
+      {
+        dial: async (address, signal) => (await this.dial(address, { signal })).peerId,
+        isConnected: (peerId) => this.known.has(peerId)
+      },
+      log
     )
-    inner.libp2p.addEventListener('connection:open', ({ detail }) => this.opened(detail))
-    inner.libp2p.addEventListener('peer:disconnect', ({ detail }) => this.closed(detail))
-    inner.onDiscovered((peerId) => void inner.libp2p.dial(peerId, { signal: AbortSignal.timeout(dialTimeoutMs) }).catch(() => {}))
-    for (const address of peers) this.reconnect.keep(address)
+    node.addEventListener('peer:connect', ({ detail }) => this.connected(detail))
+    node.addEventListener('peer:disconnect', ({ detail }) => this.disconnected(detail.toString()))
+    node.addEventListener('connection:open', ({ detail }) => this.opened(detail))
+    node.addEventListener('peer:discovery', ({ detail }) => this.discovered(detail.id))
+  }
+
+  /** Listens, and begins to keep the configured connections. */
+  async start(): Promise<void> {
+    try {
+      await this.node.start()
+    } catch (error) {
+      throw listenFailure(error)
+    }
+    for (const address of this.options.peers) this.keepConnected(address)
+  }
+
+  private connected(id: PeerId): void {
+    const connection = bestOf(this.node.getConnections(id))
+    if (connection === undefined) return
+    const peer = remotePeerOf(connection)
+    this.known.set(peer.peerId, peer)
+    this.reconnect.connected(peer.peerId)
+    this.options.onConnect?.(peer)
   }
 
   private opened(connection: Connection): void {
-    const peer = remotePeer(connection)
-    if (this.connected.has(peer.peerId)) return
-    this.connected.set(peer.peerId, peer)
-    this.onConnect(peer)
+    const before = this.known.get(connection.remotePeer.toString())
+    if (before?.direction !== 'inbound' || connection.direction !== 'outbound') return
+    const peer = remotePeerOf(connection)
+    this.known.set(peer.peerId, peer)
+    this.options.onConnect?.(peer)
   }
 
-  private closed(id: PeerId): void {
-    const peer = this.connected.get(id.toString())
-    this.connected.delete(id.toString())
-    if (peer !== undefined) this.onDisconnect(peer)
-    this.reconnect.lost()
+  private disconnected(peerId: string): void {
+    const peer = this.known.get(peerId)
+    this.known.delete(peerId)
+    this.reconnect.disconnected(peerId)
+    if (peer !== undefined) this.options.onDisconnect?.(peer)
   }
 
-  private isConnected(address: string): boolean {
-    const [, peerId] = /\/p2p\/([^/]+)$/.exec(address) ?? []
-    if (peerId !== undefined) return this.connected.has(peerId)
-    return [...this.connected.values()].some((peer) => peer.address.startsWith(address))
+  private discovered(id: PeerId): void {
+    if (this.known.has(id.toString()) || this.options.isDenied?.(id.toString()) === true) return
+    this.node.dial(id).catch((error: unknown) => this.log.debug({ peer: id.toString(), err: error }, 'found, but not reachable'))
   }
 
   addresses(): readonly string[] {
-    return this.inner.libp2p.getMultiaddrs().map((address) => address.toString())
+    return this.node.getMultiaddrs().map(String)
   }
 
   peers(): readonly RemotePeer[] {
-    return [...this.connected.values()]
+    return [...this.known.values()]
   }
 
   async handle(protocol: string, accept: (stream: ByteStream, peer: RemotePeer) => Promise<void>): Promise<void> {
-    const onStream = (stream: Stream, connection: Connection): void => {
-      const bytes = byteStream(stream)
-      accept(bytes, remotePeer(connection)).catch((error: unknown) => bytes.abort(error as Error))
+    const options = { maxInboundStreams: maxStreamsPerProtocol, maxOutboundStreams: maxStreamsPerProtocol }
+    await this.node.handle(
+      protocol,
+      (raw, connection) => {
+        const peer = remotePeerOf(connection)
+        const stream = this.adopt(raw, peer.peerId)
+        void this.answer(stream, accept(stream, peer), protocol)
+      },
+      options
+    )
+  }
+
+  private async answer(stream: NetStream, accepted: Promise<void>, protocol: string): Promise<void> {
+    try {
+      await accepted
+      await stream.close()
+      // the other side may never close its half; after a while that is no reason to keep ours
+      if (this.streams.has(stream)) setTimeout(() => stream.abort(new Error('left half open')), lingerMs).unref()
+    } catch (error) {
+      this.log.debug({ protocol, peer: this.streams.get(stream), err: error }, 'a stream broke')
+      stream.abort(error as Error)
     }
-    await this.inner.libp2p.handle(protocol, onStream, { maxInboundStreams: maxStreamsAPeer, maxOutboundStreams: maxStreamsAPeer })
+  }
+
+  private adopt(raw: ConstructorParameters<typeof NetStream>[0], peerId: string): NetStream {
+    const stream: NetStream = new NetStream(raw, () => this.streams.delete(stream))
+    if (raw.status === 'open') this.streams.set(stream, peerId)
+    return stream
   }
 
   async open(peerId: string, protocol: string, { signal }: { readonly signal: AbortSignal }): Promise<ByteStream> {
-    const connection = this.inner.libp2p.getConnections().find(({ remotePeer: id, status }) => id.toString() === peerId && status === 'open')
-    if (connection === undefined) throw new RejoinError('E_UNREACHABLE', `peer ${peerId} is not connected`)
+    signal.throwIfAborted()
+    if (this.stopping !== undefined) throw stopped()
+    const connection = bestOf(this.node.getConnections(parsePeerId(peerId)))
+    if (connection === undefined) throw new RejoinError('E_UNREACHABLE', `${peerId} is not connected`)
     try {
-      return byteStream(await connection.newStream(protocol, { signal, maxOutboundStreams: maxStreamsAPeer }))
-    } catch (cause) {
+      const both = AbortSignal.any([signal, AbortSignal.timeout(openTimeoutMs)])
+      return this.adopt(await connection.newStream([protocol], { signal: both, maxOutboundStreams: maxStreamsPerProtocol }), peerId)
+    } catch (error) {
       signal.throwIfAborted()
-      if ((cause as Error).name === 'UnsupportedProtocolError') throw new RejoinError('E_NETWORK', `peer ${peerId} does not belong to this network: it does not speak ${protocol}`, { cause })
-      throw new RejoinError('E_UNREACHABLE', `no stream to peer ${peerId}: ${reason(cause)}`, { cause })
+      throw openFailure(error, peerId, protocol)
     }
   }
 
   async dial(address: string, { signal }: { readonly signal: AbortSignal }): Promise<RemotePeer> {
-    const target = this.inner.parseAddress(address)
+    const target = parseAddress(address)
+    signal.throwIfAborted()
+    if (this.stopping !== undefined) throw stopped()
     try {
-      return remotePeer(await this.inner.libp2p.dial(target, { signal }))
-    } catch (cause) {
-      throw new RejoinError('E_UNREACHABLE', `cannot connect to ${address}: ${reason(cause)}`, { cause, hint: 'is the node up, and does its `rejoin id` print this address?' })
+      return remotePeerOf(await this.node.dial(target, { signal }))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!brokeInHandshake(error)) throw dialFailure(error, address)
+    }
+    this.preferNoise(true)
+    try {
+      return remotePeerOf(await this.node.dial(target, { signal }))
+    } catch (error) {
+      signal.throwIfAborted()
+      throw dialFailure(error, address)
+    } finally {
+      this.preferNoise(false)
     }
   }
 
   keepConnected(address: string): void {
-    this.inner.parseAddress(address)
-    this.reconnect.keep(address)
+    this.reconnect.keep(address, peerIdIn(parseAddress(address)))
   }
 
   forget(address: string): void {
@@ -171,12 +169,30 @@ class RunningHost implements Host {
   }
 
   async hangUp(peerId: string): Promise<void> {
-    const connection = this.inner.libp2p.getConnections().find(({ remotePeer: id }) => id.toString() === peerId)
-    if (connection !== undefined) await this.inner.libp2p.hangUp(connection.remotePeer)
+    for (const [stream, owner] of this.streams) if (owner === peerId) stream.abort(new Error('hung up'))
+    await this.node.hangUp(parsePeerId(peerId), { signal: AbortSignal.timeout(1000) })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.reconnect.close()
-    await this.inner.libp2p.stop()
+    this.stopping ??= this.stop()
+    await this.stopping
   }
+
+  /** libp2p closes all streams as if they were complete when it stops, so those that aren't are aborted first. */
+  private async stop(): Promise<void> {
+    this.reconnect.stop()
+    for (const stream of this.streams.keys()) stream.abort(stopped())
+    await this.node.stop()
+  }
+}
+
+/** Starts a host. @throws as openHost says */
+export async function startHost(options: HostOptions): Promise<Host> {
+  checkNetwork(options.network)
+  signerOf(options.seed)
+  for (const address of [...options.listen, ...options.peers]) parseAddress(address)
+  const log = options.log ?? noLog
+  const host = new LiveHost(await makeNode({ ...options, isDenied: options.isDenied ?? (() => false), log }), options, log)
+  await host.start()
+  return host
 }

@@ -1,3 +1,5 @@
-export * from './host.ts'
-export { type Gossip, type GossipVerdict } from './gossip.ts'
+export type { Gossip, GossipVerdict } from './gossip.ts'
+export type { NetLog } from './log.ts'
 export * from './names.ts'
+export * from './open-host.ts'
+export type { RemotePeer } from './remote-peer.ts'

@@ -1,72 +1,73 @@
-import type { PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Libp2p } from 'libp2p'
-import { RejoinError } from '../core/index.ts'
-import type { Gossip } from './gossip.ts'
-import type { HostOptions } from './host.ts'
+import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { type Identify, identify, identifyPush } from '@libp2p/identify'
+import type { ConnectionEncrypter, Libp2p, Upgrader } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { discoveries } from './discovery.ts'
+import { gater } from './gater.ts'
+import { gossipService } from './gossip.ts'
+import { libp2pLogger, type NetLog } from './log.ts'
+import { connectionSettings, muxerSettings, pingSettings } from './settings.ts'
 
-/** A libp2p node that is started, with what the rest of the room needs of it. */
-export interface Libp2pHost {
-  readonly libp2p: Libp2p
-  readonly gossip: Gossip
-  /** @throws E_USAGE */
-  readonly parseAddress: (text: string) => Multiaddr
-  readonly onDiscovered: (found: (peerId: PeerId) => void) => void
+/** What a node of the network is made from. */
+export interface Libp2pInit {
+  readonly seed: Uint8Array
+  readonly network: string
+  readonly listen: readonly string[]
+  readonly peers: readonly string[]
+  readonly mdns: boolean
+  readonly isDenied: (peerId: string) => boolean
+  readonly log: NetLog
 }
 
-const windowBytes = 4 * 1024 * 1024
+/** A libp2p node with our services. */
+export type NetNode = Libp2p<{ readonly gossip: GossipSub; readonly identify: Identify; readonly identifyPush: unknown }>
 
-/** Starts libp2p with every default changed that SYNC.md names as a trap. The packages are loaded only here: they take a third of a second. */
-export async function createHost({ seed, network, listen, mdns: useMdns, isDenied = () => false }: HostOptions): Promise<Libp2pHost> {
-  const [{ createLibp2p }, { tcp }, { webSockets }, { tls }, { noise }, { yamux }, { identify, identifyPush }, { mdns }, { generateKeyPairFromSeed }, { multiaddr }, { gossipService, gossipOf }] =
-    await Promise.all([
-      import('libp2p'),
-      import('@libp2p/tcp'),
-      import('@libp2p/websockets'),
-      import('@libp2p/tls'),
-      import('@libp2p/noise'),
-      import('@libp2p/yamux'),
-      import('@libp2p/identify'),
-      import('@libp2p/mdns'),
-      import('@libp2p/crypto/keys'),
-      import('@multiformats/multiaddr'),
-      import('./gossip.ts')
-    ])
-  const parseAddress = (text: string): Multiaddr => {
-    try {
-      return multiaddr(text)
-    } catch (cause) {
-      throw new RejoinError('E_USAGE', `not a multiaddr: ${JSON.stringify(text.slice(0, 80))}`, { cause, hint: 'for example /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…' })
-    }
-  }
-  for (const address of listen) parseAddress(address)
-  const deny = async (peer: PeerId): Promise<boolean> => await Promise.resolve(isDenied(peer.toString()))
-  try {
-    const libp2p = await createLibp2p({
-      privateKey: await generateKeyPairFromSeed('Ed25519', seed),
-      addresses: { listen: [...listen] },
-      transports: [tcp(), webSockets()],
-      // TLS first: 290 to 310 MB/s between two processes where noise gives 187 to 224
-      connectionEncrypters: [tls(), noise()],
-      streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: windowBytes, initialStreamWindowSize: 1024 * 1024 } })],
-      peerDiscovery: useMdns ? [mdns({ serviceTag: `_rejoin-${network.slice(0, 40)}._udp.local` })] : [],
-      connectionManager: { maxConnections: 300, inboundConnectionThreshold: 200, maxIncomingPendingConnections: 100, reconnectRetries: 0, dialTimeout: 10_000 },
-      connectionGater: {
-        denyDialPeer: deny,
-        denyInboundEncryptedConnection: deny,
-        denyOutboundEncryptedConnection: deny,
-        denyDialMultiaddr: () => false
+/** A node, not started yet, and the switch between its two handshakes. */
+export interface MadeNode {
+  readonly node: NetNode
+  /** Puts noise first for dials from now on (TLS is first otherwise): its handshake doesn't look at the clock. */
+  readonly preferNoise: (on: boolean) => void
+}
+
+/** Makes a libp2p node with the settings of docs/decisions/0003-libp2p-settings.md; the caller starts it. */
+export async function makeNode(init: Libp2pInit): Promise<MadeNode> {
+  // read only later: when the handshakes are made, the upgrader isn't there yet
+  let upgrader: () => Upgrader | undefined = () => undefined
+  const node = await createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
+    nodeInfo: { name: 'rejoin', version: '0.1.0' },
+    addresses: { listen: [...init.listen] },
+    transports: [tcp(), webSockets()],
+    connectionEncrypters: [
+      (components) => {
+        upgrader = () => components.upgrader
+        return tls()(components)
       },
-      services: { identify: identify(), identifyPush: identifyPush(), gossip: gossipService() }
-    })
-    return {
-      libp2p,
-      gossip: gossipOf(libp2p.services.gossip),
-      parseAddress,
-      onDiscovered: (found) => libp2p.addEventListener('peer:discovery', ({ detail }) => found(detail.id))
+      noise()
+    ],
+    streamMuxers: [yamux(muxerSettings)],
+    connectionManager: connectionSettings,
+    connectionMonitor: pingSettings,
+    connectionGater: gater(init.isDenied),
+    peerDiscovery: discoveries(init),
+    services: { identify: identify(), identifyPush: identifyPush(), gossip: gossipService(init.network) },
+    logger: libp2pLogger(init.log)
+  })
+  return {
+    node,
+    preferNoise: (on) => {
+      const encrypters = upgrader()?.getConnectionEncrypters() as Map<string, ConnectionEncrypter> | undefined
+      const isNoise = (protocol: string): boolean => protocol.startsWith('/noise')
+      const sorted = [...(encrypters ?? [])].toSorted(([a], [b]) => Number(isNoise(on ? b : a)) - Number(isNoise(on ? a : b)))
+      encrypters?.clear()
+      for (const [protocol, encrypter] of sorted) encrypters?.set(protocol, encrypter)
     }
-  } catch (cause) {
-    if (cause instanceof RejoinError) throw cause
-    throw new RejoinError('E_IO', `cannot listen on ${listen.join(', ')}`, { cause, hint: 'is the port taken by another program? choose another with --listen' })
   }
 }

@@ -19,8 +19,15 @@ export const pingSettings = { pingInterval: 20_000, pingTimeout: { minTimeout: 6
 /** Bytes that one stream may have under way; more than its read buffer holds (4 MiB) would reset it. */
 export const maxStreamWindowBytes: number = 4 * MiB
 
+interface MuxerSettings {
+  readonly maxInboundStreams: number
+  readonly maxOutboundStreams: number
+  readonly maxEarlyStreams: number
+  readonly streamOptions: { readonly maxStreamWindowSize: number; readonly maxReadBufferLength: number }
+}
+
 /** Stream multiplexing: enough streams for many blobs at once, and windows that the read buffer can hold. */
-export const muxerSettings = {
+export const muxerSettings: MuxerSettings = {
   maxInboundStreams: 512,
   maxOutboundStreams: 512,
   maxEarlyStreams: 64,

@@ -135,7 +135,9 @@ export class LocalReplica implements Replica {
       if (size <= folder.size) return undefined
       writer.awaitTail(size)
     }
-    return size > (folder.checkpoint?.size ?? 0) && size > folder.size - 1 ? { log, author, have: folder.tree.clone(), size } : undefined
+    if (size <= (folder.checkpoint?.size ?? 0)) return undefined
+    // more lines may be here than this head covers, of a catch-up whose source is gone: then only the head is wanted
+    return { log, author, have: size >= folder.size ? folder.tree.clone() : folder.tiles.treeAt(size), size }
   }
 
   prepare(offer: Offer): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { base64, type Digest, fromBase64, type LogId, nextKeyDigest, parseLogId, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
+import { base64, type Digest, fromBase64, type LogId, nextKeyDigest, parseDigest, parseLogId, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
 import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
 import { sealed } from './seal.ts'
 
@@ -64,7 +64,7 @@ export function openKeys(root: string): Keys {
 function readNextDigest(root: string): Digest {
   const bytes = readFileRangeSync(join(root, 'keys/next.digest'), 0, maxKeyBytes)
   if (bytes === undefined) throw new RejoinError('E_KEY', `${join(root, nextFile)} is missing and so is keys/next.digest`)
-  return textOf(bytes).trim() as Digest
+  return parseDigest(textOf(bytes).trim())
 }
 
 function machineId(): string | undefined {

@@ -4,7 +4,6 @@ import {
   encodeEvent,
   firstHlc,
   type Hlc,
-  hex,
   type JsonObject,
   merge,
   parseEvent,
@@ -48,6 +47,9 @@ interface Waiting {
 const signDelayMs = 10
 /** how long an append waits for the log's lost tail, in milliseconds */
 const tailWaitMs = 30_000
+/** how long appends that keep coming may put that off, in milliseconds: signing takes as long as appending 20 events */
+const maxSignDelayMs = 100
+const idsAtOnce = 256
 /** most drafts written with one fsync */
 const groupSize = 4096
 
@@ -65,6 +67,11 @@ export class Writer {
   private timer: NodeJS.Timeout | undefined
   private durable: { readonly size: number; readonly root: Uint8Array }
   private last: Hlc
+  private timeMs = Number.NaN
+  private time = ''
+  private ids = ''
+  private idAt = 0
+  private unsignedSinceMs: number | undefined
 
   /** @param folder the writer's log, of which every whole line is durable */
   constructor(folder: LogFolder, signer: Signer, did: string, hooks: WriterHooks) {
@@ -133,7 +140,15 @@ export class Writer {
       await this.write(group)
     }
     this.running = undefined
-    if (this.durable.size > (this.folder.checkpoint?.size ?? 0)) this.timer ??= setTimeout(() => this.sign(), signDelayMs)
+    if (this.durable.size > (this.folder.checkpoint?.size ?? 0)) this.signSoon()
+  }
+
+  private signSoon(): void {
+    const nowMs = performance.now()
+    this.unsignedSinceMs ??= nowMs
+    if (this.timer !== undefined && nowMs - this.unsignedSinceMs > maxSignDelayMs - signDelayMs) return
+    if (this.timer === undefined) this.timer = setTimeout(() => this.sign(), signDelayMs)
+    else this.timer.refresh()
   }
 
   private async write(group: readonly Waiting[]): Promise<void> {
@@ -166,17 +181,36 @@ export class Writer {
     }
   }
 
+  /** Returns the event of a draft, its members in the order of the line, which saves sorting them. */
   private stamp({ type, subject, data }: Draft): RejoinEvent {
     const nowMs = Date.now()
     this.last = tick(this.last, nowMs)
-    const base = { specversion: '1.0', id: hex(randomBytes(16)), source: this.did, type, time: new Date(nowMs).toISOString(), hlc: this.last, data } as const
-    return subject === undefined ? base : { ...base, subject }
+    if (nowMs !== this.timeMs) {
+      this.timeMs = nowMs
+      this.time = new Date(nowMs).toISOString()
+    }
+    const { did: source, last: hlc, time } = this
+    const id = this.nextId()
+    if (subject === undefined) return { data, hlc, id, source, specversion: '1.0', time, type }
+    return { data, hlc, id, source, specversion: '1.0', subject, time, type }
+  }
+
+  /** Returns 128 random bits. Asking the system for those of 256 events at once takes a tenth of the time. */
+  private nextId(): string {
+    if (this.idAt === this.ids.length) {
+      this.ids = randomBytes(idsAtOnce * 16).toString('hex')
+      this.idAt = 0
+    }
+    const id = this.ids.slice(this.idAt, this.idAt + 32)
+    this.idAt += 32
+    return id
   }
 
   /** Signs the head over everything that is durable, unless it is signed already, and returns it. */
   sign(): Checkpoint {
     clearTimeout(this.timer)
     this.timer = undefined
+    this.unsignedSinceMs = undefined
     const { checkpoint, coseCheckpoint, log } = this.folder
     if (checkpoint !== undefined && coseCheckpoint !== undefined && checkpoint.size >= this.durable.size) return checkpoint
     const signed = signCheckpoint({ log, ...this.durable }, this.signer)

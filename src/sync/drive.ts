@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { type Catchup, FrameSplitter, fromHex, hex, type LogId, maxSyncFrameBytes, RejoinError, Session, type SessionEffect, type SessionInput, type SyncMessage } from '../core/index.ts'
+import {
+  type Catchup,
+  FrameSplitter,
+  fromHex,
+  hex,
+  type LogId,
+  maxSyncFrameBytes,
+  RejoinError,
+  Session,
+  type SessionEffect,
+  type SessionInput,
+  type SyncMessage
+} from '../core/index.ts'
 import type { Replica } from '../replica/index.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { serveWant } from './serve.ts'
@@ -68,7 +80,16 @@ class Drive {
   private ending = false
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
-  private readonly counts = { events: 0, refused: 0, held: 0, entriesReceived: 0, entriesSent: 0, bytesReceived: 0, bytesSent: 0, conflicts: 0 }
+  private readonly counts = {
+    events: 0,
+    refused: 0,
+    held: 0,
+    entriesReceived: 0,
+    entriesSent: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    conflicts: 0
+  }
   private timer: NodeJS.Timeout | undefined
 
   constructor(replica: Replica, stream: ByteStream, options: DriveOptions) {
@@ -97,7 +118,8 @@ class Drive {
 
   async run(): Promise<SyncResult> {
     const { signal, share } = this.options
-    const onAbort = (): void => this.fail(signal.reason instanceof Error ? signal.reason : new RejoinError('E_INTERRUPTED', 'interrupted'))
+    const onAbort = (): void =>
+      this.fail(signal.reason instanceof Error ? signal.reason : new RejoinError('E_INTERRUPTED', 'interrupted'))
     const poke = (): void => this.step({ kind: 'poke' })
     signal.throwIfAborted()
     signal.addEventListener('abort', onAbort, { once: true })
@@ -130,7 +152,10 @@ class Drive {
   private touch(): void {
     clearTimeout(this.timer)
     const ms = this.options.idleMs ?? defaultIdleMs
-    this.timer = setTimeout(() => this.fail(new RejoinError('E_TIMEOUT', `the peer sent nothing for ${Math.round(ms / 1000)} s`)), ms)
+    this.timer = setTimeout(
+      () => this.fail(new RejoinError('E_TIMEOUT', `the peer sent nothing for ${Math.round(ms / 1000)} s`)),
+      ms
+    )
   }
 
   private fail(error: Error): void {
@@ -159,10 +184,12 @@ class Drive {
 
   private take(message: SyncMessage): void {
     const { peer } = this.options
-    if (message.kind === 'hello' && peer !== undefined && hex(message.node) !== hex(peer)) throw new RejoinError('E_PROTOCOL', 'the peer says that it is another node than its connection shows')
+    if (message.kind === 'hello' && peer !== undefined && hex(message.node) !== hex(peer))
+      throw new RejoinError('E_PROTOCOL', 'the peer says that it is another node than its connection shows')
     if (message.kind === 'lines') this.counts.entriesReceived += message.count
     this.step({ kind: 'message', message })
-    if (message.kind === 'lines') this.options.onProgress?.({ entries: this.counts.entriesReceived, bytes: this.counts.bytesReceived })
+    if (message.kind === 'lines')
+      this.options.onProgress?.({ entries: this.counts.entriesReceived, bytes: this.counts.bytesReceived })
   }
 
   private step(input: SessionInput): void {
@@ -253,7 +280,9 @@ class Drive {
     }
   }
 
-  private async keep(effect: Exclude<SessionEffect, { kind: 'send' | 'serve' | 'changes' | 'heads' | 'poke' | 'close' }>): Promise<void> {
+  private async keep(
+    effect: Exclude<SessionEffect, { kind: 'send' | 'serve' | 'changes' | 'heads' | 'poke' | 'close' }>
+  ): Promise<void> {
     switch (effect.kind) {
       case 'survey':
         this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads) })

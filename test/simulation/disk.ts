@@ -53,7 +53,8 @@ export class Disk {
       const kept = files.syncedCount + random.below(unsynced + 1)
       const torn = kept < files.lines.length && random.chance(0.5) ? (files.lines[kept] as DiskLine) : undefined
       files.lines.length = kept
-      if (torn !== undefined) files.lines.push({ ...torn, bytes: torn.bytes.subarray(0, random.below(torn.bytes.length)), torn: true })
+      if (torn !== undefined)
+        files.lines.push({ ...torn, bytes: torn.bytes.subarray(0, random.below(torn.bytes.length)), torn: true })
       if (random.chance(0.5)) files.note = files.syncedNote
     }
   }

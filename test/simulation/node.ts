@@ -43,7 +43,13 @@ import type { Bound, Oracle } from './oracle.ts'
 import type { World } from './world.ts'
 
 /** Mistakes that can be planted, to see that the oracle finds them. */
-export type Fault = 'sign-before-fsync' | 'sign-again-unsynced' | 'accept-unproven' | 'keep-refused' | 'serve-refused' | 'append-after-one-sync'
+export type Fault =
+  | 'sign-before-fsync'
+  | 'sign-again-unsynced'
+  | 'accept-unproven'
+  | 'keep-refused'
+  | 'serve-refused'
+  | 'append-after-one-sync'
 
 type Want = Extract<SyncMessage, { kind: 'want' }>
 
@@ -105,7 +111,13 @@ export class SimNode implements Bound {
   private syncedSince = false
   private readonly secrets = new Map<string, Uint8Array>()
 
-  constructor(around: Surroundings, index: number, signer: Signer, rules: Pick<Bound, 'trusts' | 'refuses'>, clockOffsetMs: number) {
+  constructor(
+    around: Surroundings,
+    index: number,
+    signer: Signer,
+    rules: Pick<Bound, 'trusts' | 'refuses'>,
+    clockOffsetMs: number
+  ) {
     this.around = around
     this.index = index
     this.name = `node ${index}`
@@ -212,7 +224,8 @@ export class SimNode implements Bound {
       this.disk.sync(target)
       oracle.acknowledged.set(target, Math.max(oracle.acknowledged.get(target) ?? 0, size))
       world.after(world.random.below(10), () => {
-        if (this.incarnation === incarnation && this.disk.log(target).syncedCount === this.disk.log(target).lines.length) this.sign(target)
+        if (this.incarnation === incarnation && this.disk.log(target).syncedCount === this.disk.log(target).lines.length)
+          this.sign(target)
       })
     })
   }
@@ -315,7 +328,10 @@ export class SimNode implements Bound {
         return
       case 'changes': {
         const known = equal(effect.store, this.store) && effect.seq <= this.changes.length
-        this.step(link, undefined, { kind: 'changes', heads: known ? this.wireHeads(new Set(this.changes.slice(effect.seq))) : undefined })
+        this.step(link, undefined, {
+          kind: 'changes',
+          heads: known ? this.wireHeads(new Set(this.changes.slice(effect.seq))) : undefined
+        })
         return
       }
       case 'heads':
@@ -383,8 +399,11 @@ export class SimNode implements Bound {
     const { key } = known
     const held = this.held.get(log)
     if (held === undefined) return { log, author: key, have: new Tree(), size }
-    if (size <= (held.checkpoint?.size ?? 0) || size < held.tree.size) return undefined
-    return { log, author: key, have: held.tree.clone(), size }
+    if (size <= (held.checkpoint?.size ?? 0)) return undefined
+    if (size >= held.tree.size) return { log, author: key, have: held.tree.clone(), size }
+    const have = new Tree()
+    for (const { hash } of this.disk.log(log).lines.slice(0, size)) have.append(hash)
+    return { log, author: key, have, size }
   }
 
   private accept(log: LogId, block: ProvenBlock): void {
@@ -403,7 +422,12 @@ export class SimNode implements Bound {
       const shut = !line.withheld && this.isShut(bytes, this.around.oracle.truth.get(log)?.author ?? -1)
       if (shut && faults.has('serve-refused')) this.secrets.set(hex(line.hash), bytes)
       const withheld = line.withheld || (shut && !faults.has('keep-refused'))
-      const kept: DiskLine = { bytes: shut && withheld ? utf8(`${encodeWithheld(line)}\n`) : bytes, hash: line.hash, withheld, torn: false }
+      const kept: DiskLine = {
+        bytes: shut && withheld ? utf8(`${encodeWithheld(line)}\n`) : bytes,
+        hash: line.hash,
+        withheld,
+        torn: false
+      }
       lines.push(kept)
       held.tree.append(line.hash)
     }
@@ -477,7 +501,8 @@ const tileRoots = new WeakMap<DiskLine, Uint8Array>()
 
 function tileRoot(lines: readonly DiskLine[], tile: number): Uint8Array {
   const key = lines[(tile + 1) * tileWidth - 1] as DiskLine
-  const root = tileRoots.get(key) ?? subtreeRoot(concat(lines.slice(tile * tileWidth, (tile + 1) * tileWidth).map(({ hash }) => hash)))
+  const root =
+    tileRoots.get(key) ?? subtreeRoot(concat(lines.slice(tile * tileWidth, (tile + 1) * tileWidth).map(({ hash }) => hash)))
   tileRoots.set(key, root)
   return root
 }

@@ -19,7 +19,10 @@ export interface Bound {
 
 /** Knows everything that happened in a world, and throws a Violation where something happened that must not. */
 export class Oracle {
-  readonly truth: Map<LogId, { readonly author: number; readonly events: Truth[] }> = new Map<LogId, { readonly author: number; readonly events: Truth[] }>()
+  readonly truth: Map<LogId, { readonly author: number; readonly events: Truth[] }> = new Map<
+    LogId,
+    { readonly author: number; readonly events: Truth[] }
+  >()
   /** entries of each log that its writer was told are durable */
   readonly acknowledged: Map<LogId, number> = new Map<LogId, number>()
   /** trees of what was hashed again from the bytes already */
@@ -59,7 +62,8 @@ export class Oracle {
   /** A node stored lines [from, to): none of them is text that its rules refuse. */
   checkStored(node: Bound, log: LogId, disk: Disk, from: number, to: number): void {
     const truth = this.truth.get(log)
-    if (truth === undefined || !node.trusts(truth.author)) this.fail(`${node.name} holds log ${log}, whose author it does not trust`)
+    if (truth === undefined || !node.trusts(truth.author))
+      this.fail(`${node.name} holds log ${log}, whose author it does not trust`)
     const { lines } = disk.log(log)
     for (let index = from; index < to; index++) {
       const event = truth.events[index]
@@ -71,14 +75,19 @@ export class Oracle {
   }
 
   /** A node sends lines: none of them is text that its rules refuse. */
-  checkSent(node: Bound, log: LogId, { from, count, text }: Pick<Extract<SyncMessage, { kind: 'lines' }>, 'from' | 'count' | 'text'>): void {
+  checkSent(
+    node: Bound,
+    log: LogId,
+    { from, count, text }: Pick<Extract<SyncMessage, { kind: 'lines' }>, 'from' | 'count' | 'text'>
+  ): void {
     const truth = this.truth.get(log)
     let start = 0
     for (let index = from; index < from + count; index++) {
       const end = text.indexOf(10, start)
       const withheld = text[start + 2] === 0x77
       const event = truth?.events[index]
-      if (!withheld && truth !== undefined && event !== undefined && node.refuses(event.type, truth.author)) this.fail(`${node.name} sends entry ${index} of log ${log}, which it refuses`)
+      if (!withheld && truth !== undefined && event !== undefined && node.refuses(event.type, truth.author))
+        this.fail(`${node.name} sends entry ${index} of log ${log}, which it refuses`)
       start = end + 1
     }
     this.checkCount++
@@ -92,15 +101,18 @@ export class Oracle {
     const { log, size, root } = checkpoint
     const files = disk.log(log)
     const { lines, syncedCount } = files
-    if (syncedCount < size) this.fail(`${name}: the checkpoint of log ${log} covers ${size} entries and ${syncedCount} are durable`)
+    if (syncedCount < size)
+      this.fail(`${name}: the checkpoint of log ${log} covers ${size} entries and ${syncedCount} are durable`)
     const before = whole ? undefined : this.checked.get(files)
     const tree = before ?? new Tree()
     this.checked.set(files, tree)
     for (const { bytes, hash, withheld } of lines.slice(tree.size, size)) {
-      if (!withheld && !equal(hash, leafHash(bytes.subarray(0, -1)))) this.fail(`${name}: a line of log ${log} does not have its hash`)
+      if (!withheld && !equal(hash, leafHash(bytes.subarray(0, -1))))
+        this.fail(`${name}: a line of log ${log} does not have its hash`)
       tree.append(hash)
     }
-    if (!equal(tree.root(), root)) this.fail(`${name}: ${size} entries of log ${log} do not give the root ${hex(root).slice(0, 8)}`)
+    if (!equal(tree.root(), root))
+      this.fail(`${name}: ${size} entries of log ${log} do not give the root ${hex(root).slice(0, 8)}`)
     this.checkCount++
   }
 }

@@ -34,7 +34,8 @@ function signerAt(index: number): Signer {
  */
 export function runWorld(seed: number, faults: readonly Fault[] = []): Outcome {
   const honest = Plan.prototype.prove
-  if (faults.includes('accept-unproven')) Plan.prototype.prove = (block) => [{ ...block, lines: linesOf(block), tileHash: undefined }]
+  if (faults.includes('accept-unproven'))
+    Plan.prototype.prove = (block) => [{ ...block, lines: linesOf(block), tileHash: undefined }]
   try {
     return new Run(seed, new Set(faults)).run()
   } finally {
@@ -111,11 +112,13 @@ class Run {
       node.lies = false
       if (!node.up) node.restart()
     }
-    for (let at = turmoilMs; at < turmoilMs + quietMs && this.difference() !== undefined; at += 5000) this.world.runUntil(startMs + at, check)
+    for (let at = turmoilMs; at < turmoilMs + quietMs && this.difference() !== undefined; at += 5000)
+      this.world.runUntil(startMs + at, check)
     const difference = this.difference()
     if (difference !== undefined) throw new Violation(difference)
     for (const node of this.nodes) {
-      for (const { checkpoint } of node.heads().values()) if (checkpoint !== undefined) this.oracle.checkPrefix(node.name, checkpoint, node.disk, true)
+      for (const { checkpoint } of node.heads().values())
+        if (checkpoint !== undefined) this.oracle.checkPrefix(node.name, checkpoint, node.disk, true)
     }
     return { stepCount: this.world.stepCount, eventCount: written(), checkCount: this.oracle.checkCount, ...this.counts }
   }
@@ -126,7 +129,9 @@ class Run {
     for (let count = 0; count < eventCount; ) {
       // one writer has a log of several tiles
       const writer = this.nodes[random.chance(0.4) ? 0 : random.below(writerCount)] as SimNode
-      const types = Array.from({ length: 1 + random.below(16) }, () => random.pick(['sbom.published', 'vex.published', 'attestation.published']))
+      const types = Array.from({ length: 1 + random.below(16) }, () =>
+        random.pick(['sbom.published', 'vex.published', 'attestation.published'])
+      )
       count += types.length
       this.world.after(random.below(turmoilMs - 5000), () => {
         if (!writer.up) return
@@ -210,9 +215,14 @@ class Run {
       })
     }
     for (let i = 0; i < 24; i++) {
-      this.world.after(random.below(turmoilMs), () => this.crash(random.pick(this.nodes.slice(0, random.chance(0.5) ? writerCount : nodeCount)), false))
+      this.world.after(random.below(turmoilMs), () =>
+        this.crash(random.pick(this.nodes.slice(0, random.chance(0.5) ? writerCount : nodeCount)), false)
+      )
       if (i < 6) this.world.after(random.below(turmoilMs), () => this.backUp(random.below(writerCount)))
-      if (i < 4) this.world.after(turmoilMs / 3 + random.below(turmoilMs / 2), () => this.crash(random.pick([...this.backups.keys(), random.pick(this.nodes)]), true))
+      if (i < 4)
+        this.world.after(turmoilMs / 3 + random.below(turmoilMs / 2), () =>
+          this.crash(random.pick([...this.backups.keys(), random.pick(this.nodes)]), true)
+        )
     }
   }
 
@@ -244,7 +254,8 @@ class Run {
       const sizes = this.nodes.map((node) => node.heads().get(log)?.checkpoint?.size ?? 0)
       const newest = Math.max(...sizes)
       const acknowledged = this.oracle.acknowledged.get(log) ?? 0
-      if (newest < acknowledged) return `log ${log} of node ${author} has ${acknowledged} acknowledged entries, and nobody holds more than ${newest}`
+      if (newest < acknowledged)
+        return `log ${log} of node ${author} has ${acknowledged} acknowledged entries, and nobody holds more than ${newest}`
       for (const node of this.nodes) {
         if (!node.trusts(author)) continue
         const size = sizes[node.index] as number

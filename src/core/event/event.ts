@@ -85,7 +85,8 @@ export function parseEvent(line: Uint8Array): RejoinEvent {
  * @throws what parseEvent throws
  */
 export function encodeEvent(event: RejoinEvent): Uint8Array {
-  const line = utf8(canonicalize(event as unknown as Json))
-  parseEvent(line)
+  const text = canonicalize(event as unknown as Json)
+  const line = utf8(text)
+  parseEventText(text, line)
   return line
 }

@@ -61,7 +61,13 @@ export type GossipDecision =
   | { readonly verdict: 'reject'; readonly code: string }
   | { readonly verdict: 'ignore'; readonly action: 'none' | 'pull' | 'conflict'; readonly log: LogId }
   /** the block goes through the gate; accept only where all its lines are relayed, else ignore and announce again with hashes */
-  | { readonly verdict: 'judge'; readonly log: LogId; readonly checkpoint: Checkpoint; readonly cose: Uint8Array | undefined; readonly block: ProvenBlock }
+  | {
+      readonly verdict: 'judge'
+      readonly log: LogId
+      readonly checkpoint: Checkpoint
+      readonly cose: Uint8Array | undefined
+      readonly block: ProvenBlock
+    }
   | { readonly verdict: 'accept'; readonly log: LogId }
 
 /**
@@ -86,7 +92,8 @@ function decide({ log: id, from, note, cose, text }: Announcement, known: (log: 
   const { size, root } = checkpoint
   if (!admitted || frozen) return { verdict: 'ignore', action: 'none', log }
   if (size < tree.size) return { verdict: 'ignore', action: 'none', log }
-  if (size === tree.size) return equal(root, tree.root()) ? { verdict: 'accept', log } : { verdict: 'ignore', action: 'conflict', log }
+  if (size === tree.size)
+    return equal(root, tree.root()) ? { verdict: 'accept', log } : { verdict: 'ignore', action: 'conflict', log }
   if (from !== tree.size || text.length === 0) return { verdict: 'ignore', action: 'pull', log }
   const block = { from, count: size - from, text }
   const lines = linesOf(block)

@@ -50,9 +50,22 @@ export type SyncMessage =
   | { readonly kind: 'urgent'; readonly note: Uint8Array; readonly other: Uint8Array }
   | { readonly kind: 'changed'; readonly heads: readonly WireHead[]; readonly last: boolean }
   | { readonly kind: 'range'; readonly ranges: readonly WireRange[] }
-  | { readonly kind: 'want'; readonly id: number; readonly log: Uint8Array; readonly from: number; readonly to: number; readonly proof: boolean }
+  | {
+      readonly kind: 'want'
+      readonly id: number
+      readonly log: Uint8Array
+      readonly from: number
+      readonly to: number
+      readonly proof: boolean
+    }
   | { readonly kind: 'checkpoint'; readonly id: number; readonly note: Uint8Array; readonly cose: Uint8Array | undefined }
-  | { readonly kind: 'hashes'; readonly id: number; readonly tiles: Uint8Array; readonly edge: Uint8Array; readonly last: boolean }
+  | {
+      readonly kind: 'hashes'
+      readonly id: number
+      readonly tiles: Uint8Array
+      readonly edge: Uint8Array
+      readonly last: boolean
+    }
   | {
       readonly kind: 'lines'
       readonly id: number
@@ -100,7 +113,13 @@ export const syncMessage: MessageCodec<SyncMessage> = oneOf<SyncMessage>({
   range: [5, message({ ranges: repeated(1, range, maxRangesAFrame) })],
   want: [
     6,
-    message({ id: field(1, uint64()), log: field(2, hash32), from: field(3, uint64()), to: field(4, uint64()), proof: field(5, bool()) })
+    message({
+      id: field(1, uint64()),
+      log: field(2, hash32),
+      from: field(3, uint64()),
+      to: field(4, uint64()),
+      proof: field(5, bool())
+    })
   ],
   checkpoint: [7, message({ id: field(1, uint64()), note: field(2, bytes(16 * 1024)), cose: optional(3, bytes(16 * 1024)) })],
   hashes: [

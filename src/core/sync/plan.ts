@@ -59,8 +59,16 @@ export class Plan {
     const { checkpoint, fromTile, tileHashes, edge } = offer
     const fullTiles = Math.floor(checkpoint.size / tileWidth)
     const width = checkpoint.size % tileWidth
-    if (checkpoint.size < have.size) throw new RejoinError('E_ROOT', `log ${checkpoint.log} is offered with ${checkpoint.size} entries, and ${have.size} are here`)
-    if (fromTile !== Math.floor(have.size / tileWidth) || tileHashes.length !== (fullTiles - fromTile) * 32 || edge.length !== edgeLength(width)) {
+    if (checkpoint.size < have.size)
+      throw new RejoinError(
+        'E_ROOT',
+        `log ${checkpoint.log} is offered with ${checkpoint.size} entries, and ${have.size} are here`
+      )
+    if (
+      fromTile !== Math.floor(have.size / tileWidth) ||
+      tileHashes.length !== (fullTiles - fromTile) * 32 ||
+      edge.length !== edgeLength(width)
+    ) {
       throw new RejoinError('E_TILE', `the hashes offered for log ${checkpoint.log} have the wrong number`)
     }
     const keptLength = edgeLength(Math.floor(have.size / tileWidth) % tileWidth) + edgeLengthAbove(have.size)
@@ -68,7 +76,10 @@ export class Plan {
     const tree = new EdgeTree(kept, fromTile)
     for (let at = 0; at < tileHashes.length; at += 32) tree.push(tileHashes.subarray(at, at + 32))
     if (!equal(foldEdge([...tree.edge, ...edge]), checkpoint.root)) {
-      throw new RejoinError('E_ROOT', `the hashes offered for log ${checkpoint.log} do not give the signed root ${hex(checkpoint.root).slice(0, 16)}…`)
+      throw new RejoinError(
+        'E_ROOT',
+        `the hashes offered for log ${checkpoint.log} do not give the signed root ${hex(checkpoint.root).slice(0, 16)}…`
+      )
     }
     return new Plan(offer, have.size, have.edge().slice(keptLength))
   }
@@ -105,14 +116,17 @@ export class Plan {
     if (head === undefined || tail === undefined || head.index !== from || tail.index + tail.size !== to) {
       throw new RejoinError('E_LINE', `the entries from index ${from} do not fill the tile up to ${to}`)
     }
-    if (from !== this.from && from % tileWidth !== 0) throw new RejoinError('E_LINE', `entries from index ${from} begin inside a tile`)
+    if (from !== this.from && from % tileWidth !== 0)
+      throw new RejoinError('E_LINE', `entries from index ${from} begin inside a tile`)
     const tree = from === this.from ? seeded(this.startEdge, from % tileWidth) : new Tree()
     appendLines(tree, lines)
     const full = to % tileWidth === 0
     const expected = full ? this.tileHash(tile) : foldEdge(this.offer.edge)
-    if (!equal(tree.root(), expected)) throw new RejoinError('E_ROOT', `the entries ${from} to ${to - 1} are not those of log ${this.offer.checkpoint.log}`)
+    if (!equal(tree.root(), expected))
+      throw new RejoinError('E_ROOT', `the entries ${from} to ${to - 1} are not those of log ${this.offer.checkpoint.log}`)
     const text = block.text.subarray(head.start, tail.end + 1)
-    const shifted = head.start === 0 ? lines : lines.map((line) => ({ ...line, start: line.start - head.start, end: line.end - head.start }))
+    const shifted =
+      head.start === 0 ? lines : lines.map((line) => ({ ...line, start: line.start - head.start, end: line.end - head.start }))
     return { from, count: to - from, text, lines: shifted, tileHash: full && from % tileWidth === 0 ? expected : undefined }
   }
 

@@ -38,7 +38,10 @@ function firstAtOrAfter(heads: readonly WireHead[], bound: Uint8Array): number {
 
 function within(heads: readonly WireHead[], { low, high }: WireRange): readonly WireHead[] {
   if (high.length > 0 && compare(low, high) >= 0) throw new RejoinError('E_FRAME', 'a range ends before it begins')
-  return heads.slice(low.length === 0 ? 0 : firstAtOrAfter(heads, low), high.length === 0 ? heads.length : firstAtOrAfter(heads, high))
+  return heads.slice(
+    low.length === 0 ? 0 : firstAtOrAfter(heads, low),
+    high.length === 0 ? heads.length : firstAtOrAfter(heads, high)
+  )
 }
 
 /** What the offering side sends next: ranges to be compared, and heads of ranges that are small enough to list. */
@@ -54,7 +57,11 @@ function cut(heads: readonly WireHead[], range: WireRange, parts: number, salt: 
   for (let at = 0; at < inside.length || at === 0; at += size) {
     const low = at === 0 ? range.low : (inside[at] as WireHead).log
     const next = inside[at + size]
-    ranges.push({ low, high: next === undefined ? range.high : next.log, fingerprint: fingerprint(inside.slice(at, at + size), salt) })
+    ranges.push({
+      low,
+      high: next === undefined ? range.high : next.log,
+      fingerprint: fingerprint(inside.slice(at, at + size), salt)
+    })
   }
   return ranges
 }
@@ -82,7 +89,8 @@ export function refine(heads: readonly WireHead[], differing: readonly WireRange
 export function differing(heads: readonly WireHead[], offered: readonly WireRange[], salt: Uint8Array): readonly WireRange[] {
   offered.forEach(({ low }, i) => {
     const before = offered[i - 1]
-    if (before !== undefined && (before.high.length === 0 || compare(before.high, low) > 0)) throw new RejoinError('E_FRAME', 'ranges overlap or are out of order')
+    if (before !== undefined && (before.high.length === 0 || compare(before.high, low) > 0))
+      throw new RejoinError('E_FRAME', 'ranges overlap or are out of order')
   })
   return offered
     .filter((range) => range.fingerprint !== undefined && !equal(fingerprint(within(heads, range), salt), range.fingerprint))

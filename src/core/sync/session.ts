@@ -181,11 +181,13 @@ export class Session {
   }
 
   private take(message: SyncMessage, effects: SessionEffect[]): void {
-    if ((message.kind === 'hello') !== (this.hello === undefined)) throw new RejoinError('E_PROTOCOL', 'the session does not begin with one HELLO')
+    if ((message.kind === 'hello') !== (this.hello === undefined))
+      throw new RejoinError('E_PROTOCOL', 'the session does not begin with one HELLO')
     switch (message.kind) {
       case 'hello':
         if (message.version !== syncVersion) throw new RejoinError('E_VERSION', `the peer speaks sync version ${message.version}`)
-        if (message.network !== this.self.network) throw new RejoinError('E_NETWORK', `the peer belongs to network ${JSON.stringify(message.network)}`)
+        if (message.network !== this.self.network)
+          throw new RejoinError('E_NETWORK', `the peer belongs to network ${JSON.stringify(message.network)}`)
         this.hello = message
         return
       case 'urgent':
@@ -194,7 +196,8 @@ export class Session {
       case 'since':
         if (this.since !== undefined) throw new RejoinError('E_PROTOCOL', 'a second SINCE')
         this.since = message
-        if (message.store !== undefined && equal(message.store, this.self.store)) effects.push({ kind: 'changes', store: message.store, seq: message.seq })
+        if (message.store !== undefined && equal(message.store, this.self.store))
+          effects.push({ kind: 'changes', store: message.store, seq: message.seq })
         else this.answerSince(undefined, effects)
         return
       case 'changed':
@@ -284,7 +287,8 @@ export class Session {
     this.rounds++
     const next = refine(this.sorted, ranges, this.self.salt)
     if (next.heads.length > 0) this.sendHeads(next.heads, effects, false)
-    if (next.ranges.length > 0 && this.rounds > maxRounds * 512) throw new RejoinError('E_PROTOCOL', 'the peer finds differences for ever')
+    if (next.ranges.length > 0 && this.rounds > maxRounds * 512)
+      throw new RejoinError('E_PROTOCOL', 'the peer finds differences for ever')
     if (next.ranges.length > 0) this.sendRanges(next.ranges, effects)
     if (this.openFrames.length === 0) this.sendHeads([], effects, true)
   }
@@ -336,7 +340,12 @@ export class Session {
         this.active.delete(log)
         return
       }
-      this.want(pull, { from: have.size, to: Math.min(size, (Math.floor(have.size / rangeEntries) + 1) * rangeEntries) }, undefined, effects)
+      this.want(
+        pull,
+        { from: have.size, to: Math.min(size, (Math.floor(have.size / rangeEntries) + 1) * rangeEntries) },
+        undefined,
+        effects
+      )
       return
     }
     if (this.joined.get(log) !== catchup) {
@@ -371,7 +380,17 @@ export class Session {
   private want(pull: Pull, range: EntryRange, catchup: Catchup | undefined, effects: SessionEffect[]): void {
     const id = this.nextId++
     const wantsProof = catchup === undefined
-    this.asked.set(id, { log: pull.log, pull, range, proof: undefined, wantsProof, catchup, pieces: [], got: range.from, next: range.from })
+    this.asked.set(id, {
+      log: pull.log,
+      pull,
+      range,
+      proof: undefined,
+      wantsProof,
+      catchup,
+      pieces: [],
+      got: range.from,
+      next: range.from
+    })
     effects.push({ kind: 'send', message: { kind: 'want', id, log: hashOfLogId(pull.log), ...range, proof: wantsProof } })
   }
 
@@ -386,7 +405,8 @@ export class Session {
     if (!asked.wantsProof || asked.proof !== undefined) throw new RejoinError('E_PROTOCOL', 'a CHECKPOINT that was not asked for')
     const checkpoint = verifyCheckpoint(note.slice(), asked.log, asked.pull.author)
     // an old checkpoint is no other history
-    if (checkpoint.size < asked.range.from) throw new RejoinError('E_PROTOCOL', `a CHECKPOINT of ${checkpoint.size} entries where more were asked for`)
+    if (checkpoint.size < asked.range.from)
+      throw new RejoinError('E_PROTOCOL', `a CHECKPOINT of ${checkpoint.size} entries where more were asked for`)
     asked.proof = { checkpoint, cose: cose?.slice(), tiles: [] }
   }
 
@@ -396,11 +416,18 @@ export class Session {
     if (proof === undefined || asked.catchup !== undefined) throw new RejoinError('E_PROTOCOL', 'HASHES before their CHECKPOINT')
     proof.tiles.push(tiles.slice())
     const gathered = proof.tiles.reduce((sum, part) => sum + part.length, 0)
-    if (gathered > (Math.floor(proof.checkpoint.size / tileWidth) + 1) * 32) throw new RejoinError('E_TILE', 'more hashes than the log has tiles')
+    if (gathered > (Math.floor(proof.checkpoint.size / tileWidth) + 1) * 32)
+      throw new RejoinError('E_TILE', 'more hashes than the log has tiles')
     if (!last) return
     const split = Array.from({ length: edge.length / 32 }, (_, i) => edge.slice(i * 32, i * 32 + 32))
     const { checkpoint, cose } = proof
-    const offer: Offer = { checkpoint, cose, fromTile: Math.floor(pull.have.size / tileWidth), tileHashes: concat(proof.tiles), edge: split }
+    const offer: Offer = {
+      checkpoint,
+      cose,
+      fromTile: Math.floor(pull.have.size / tileWidth),
+      tileHashes: concat(proof.tiles),
+      edge: split
+    }
     let plan: Plan
     try {
       plan = Plan.make(pull.have, offer)
@@ -459,7 +486,11 @@ export class Session {
       if (asked.next - asked.got > tileWidth) throw new RejoinError('E_PROTOCOL', 'LINES do not end where a tile ends')
       return
     }
-    const block = { from: asked.got, count: asked.next - asked.got, text: asked.pieces.length === 1 ? text : concat(asked.pieces) }
+    const block = {
+      from: asked.got,
+      count: asked.next - asked.got,
+      text: asked.pieces.length === 1 ? text : concat(asked.pieces)
+    }
     asked.pieces = []
     const ready = catchup.deliver(catchup.plan.prove(block))
     asked.got = asked.next
@@ -479,7 +510,8 @@ export class Session {
   private takeEnd({ id, count }: Extract<SyncMessage, { kind: 'end' }>, effects: SessionEffect[]): void {
     if (this.dropped.delete(id)) return
     const asked = this.needAsked(id)
-    if (count !== asked.next - asked.range.from) throw new RejoinError('E_PROTOCOL', `END counts ${count} entries where ${asked.next - asked.range.from} came`)
+    if (count !== asked.next - asked.range.from)
+      throw new RejoinError('E_PROTOCOL', `END counts ${count} entries where ${asked.next - asked.range.from} came`)
     this.asked.delete(id)
     if (asked.catchup !== undefined && asked.got === asked.range.to) {
       asked.catchup.finishRange()
@@ -496,7 +528,8 @@ export class Session {
 function isPartOf(ranges: readonly WireRange[], offered: readonly WireRange[]): boolean {
   let at = 0
   return ranges.every(({ low, high }) => {
-    while (at < offered.length && !(equal((offered[at] as WireRange).low, low) && equal((offered[at] as WireRange).high, high))) at++
+    while (at < offered.length && !(equal((offered[at] as WireRange).low, low) && equal((offered[at] as WireRange).high, high)))
+      at++
     return at++ < offered.length
   })
 }

@@ -1,0 +1,21 @@
+import type { Json, JsonObject } from '../core/index.ts'
+
+/** Returns a text that is equal for equal values, whatever the order of their keys. */
+function orderedText(value: Json): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map((item: Json) => orderedText(item)).join(',')}]`
+  const object = value as JsonObject
+  const members = Object.keys(object)
+    .toSorted()
+    .map((key) => `${JSON.stringify(key)}:${orderedText(object[key] as Json)}`)
+  return `{${members.join(',')}}`
+}
+
+/**
+ * Returns whether no two items are equal, in time linear in their text. ajv's own `uniqueItems` compares each with each: 1.6 s
+ * for 10,000 components, 100 times that for 100,000.
+ */
+export function areUnique(items: readonly Json[]): boolean {
+  if (items.length < 2) return true
+  return new Set(items.map((item) => orderedText(item))).size === items.length
+}
