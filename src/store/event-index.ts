@@ -74,6 +74,11 @@ export class EventIndex {
     return index
   }
 
+  /** Returns the logs of which entries are indexed. */
+  logs(): readonly LogId[] {
+    return [...this.sizes.keys()]
+  }
+
   /** Returns how many entries of a log are indexed. */
   sizeOf(log: LogId): number {
     return this.sizes.get(log) ?? 0

@@ -25,6 +25,9 @@ import { LogFolder, peekCheckpoint, type Repair } from './log-folder.ts'
 import { sealed } from './seal.ts'
 import { type Draft, Writer, type Written } from './writer.ts'
 
+/** entries that are indexed before others get a turn */
+const indexStep = 4096
+
 /** A log as others see it: up to its newest checkpoint. */
 export interface StoredHead {
   readonly log: LogId
@@ -91,8 +94,7 @@ export class Store implements AsyncDisposable {
         if (head !== undefined) heads.set(log, { log, size: head.size, root: head.root })
       }
       const store = new Store(root, network, index, heads, options)
-      for (const log of interrupted(root)) store.folder(log)
-      for (const [log, { size }] of heads) if (index.sizeOf(log) < size) store.folder(log)
+      await store.catchUpIndex()
       return store
     } catch (error) {
       await index.close()
@@ -127,8 +129,33 @@ export class Store implements AsyncDisposable {
     return () => void this.listeners.delete(listener)
   }
 
-  /** Returns the folder of a log, opened and repaired, or undefined where it is not here. */
-  folder(log: LogId): LogFolder | undefined {
+  /**
+   * Indexes what the index lacks. Where it knows entries that are not in the files, as a power cut can leave it, it is made anew:
+   * nothing tells which of its keys are of those entries.
+   */
+  private async catchUpIndex(): Promise<void> {
+    const { root, index, heads } = this
+    const unsure = [...interrupted(root), ...index.logs(), ...heads.keys()].filter((log) => index.sizeOf(log) !== heads.get(log)?.size)
+    for (const log of new Set(unsure)) {
+      if (index.sizeOf(log) > (this.openFolder(log)?.size ?? 0)) {
+        await this.reindex(() => {})
+        return
+      }
+    }
+    for (const folder of this.folders.values()) await this.indexFolder(folder, () => {})
+  }
+
+  private async indexFolder(folder: LogFolder, onIndexed: (count: number) => void): Promise<void> {
+    for (let at = this.index.sizeOf(folder.log); at < folder.size; ) {
+      const next = Math.min(folder.size, at + indexStep)
+      this.indexRange(folder, at, next)
+      await this.index.flush({ all: false })
+      onIndexed(this.index.sizeOf(folder.log) - at)
+      at = this.index.sizeOf(folder.log)
+    }
+  }
+
+  private openFolder(log: LogId): LogFolder | undefined {
     const known = this.folders.get(log)
     if (known !== undefined) return known
     const folder = LogFolder.open(this.root, log, this.onRepair)
@@ -138,7 +165,13 @@ export class Store implements AsyncDisposable {
       if (cut > 0) this.onRepair({ log, what: 'unproven-lines', count: cut })
     }
     this.folders.set(log, folder)
-    if (this.index.sizeOf(log) < folder.size) this.indexRange(folder, this.index.sizeOf(log), folder.size)
+    return folder
+  }
+
+  /** Returns the folder of a log, opened and repaired, or undefined where it is not here. */
+  folder(log: LogId): LogFolder | undefined {
+    const folder = this.openFolder(log)
+    if (folder !== undefined && this.index.sizeOf(log) < folder.size) this.indexRange(folder, this.index.sizeOf(log), folder.size)
     return folder
   }
 
@@ -235,20 +268,14 @@ export class Store implements AsyncDisposable {
   /** Deletes the index and makes it again from the logs. */
   async reindex(onProgress: (done: number, total: number) => void): Promise<number> {
     await this.index.clear()
-    const logs = listLogs(this.root)
-    const total = [...this.heads.values()].reduce((sum, { size }) => sum + size, 0)
+    const folders = listLogs(this.root).flatMap((log) => this.openFolder(log) ?? [])
+    const total = folders.reduce((sum, { size }) => sum + size, 0)
     let done = 0
-    for (const log of logs) {
-      const folder = this.folder(log)
-      if (folder === undefined) continue
-      for (let at = this.index.sizeOf(log); at < folder.size; ) {
-        const next = Math.min(folder.size, at + 4096)
-        this.indexRange(folder, at, next)
-        await this.index.flush({ all: false })
-        done += next - at
-        at = next
-        onProgress(done, Math.max(total, done))
-      }
+    for (const folder of folders) {
+      await this.indexFolder(folder, (count) => {
+        done += count
+        onProgress(done, total)
+      })
     }
     await this.index.flush({ all: true })
     return done

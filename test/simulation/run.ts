@@ -17,6 +17,8 @@ export interface Outcome {
 
 const nodeCount = 30
 const writerCount = 10
+/** nodes that trust everybody; the others trust a few and know two hubs */
+const hubCount = 12
 const eventCount = 2000
 const turmoilMs = 60_000
 const quietMs = 240_000
@@ -69,7 +71,7 @@ class Run {
     const { random } = this.world
     const signer = signerAt(index)
     this.around.authors.set(hex(signer.publicKey), { index, key: signer.publicKey })
-    const trusted = index < 20 ? undefined : new Set([index, ...Array.from({ length: 5 }, () => random.below(writerCount))])
+    const trusted = index < hubCount ? undefined : new Set([index, ...Array.from({ length: 3 }, () => random.below(writerCount))])
     const refusesSome = this.hasRefusers && random.chance(0.2)
     const rules = {
       trusts: (author: number): boolean => trusted === undefined || trusted.has(author),
@@ -80,17 +82,17 @@ class Run {
     return new SimNode(this.around, index, signer, rules, clockOffsetMs)
   }
 
-  /** The first 20 trust everybody and are joined in a ring with some chords; each of the others knows two of them. */
+  /** The hubs are joined in a ring with some chords; each of the others knows two of them. */
   private connectAll(): void {
     const { random } = this.world
-    for (let i = 0; i < 20; i++) this.edges.push([i, (i + 1) % 20])
-    for (let i = 0; i < 10; i++) {
-      const a = random.below(20)
-      this.edges.push([a, (a + 2 + random.below(17)) % 20])
+    for (let i = 0; i < hubCount; i++) this.edges.push([i, (i + 1) % hubCount])
+    for (let i = 0; i < 6; i++) {
+      const a = random.below(hubCount)
+      this.edges.push([a, (a + 2 + random.below(hubCount - 3)) % hubCount])
     }
-    for (let i = 20; i < nodeCount; i++) {
-      const a = random.below(20)
-      this.edges.push([i, a], [i, (a + 1 + random.below(19)) % 20])
+    for (let i = hubCount; i < nodeCount; i++) {
+      const a = random.below(hubCount)
+      this.edges.push([i, a], [i, (a + 1 + random.below(hubCount - 1)) % hubCount])
     }
     const liar = this.nodes[10 + random.below(20)] as SimNode
     liar.lies = true

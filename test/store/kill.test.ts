@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { env, execPath } from 'node:process'
+import { setTimeout } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { hex, parseEvent } from '../../src/core/index.ts'
+import { openKeys, Store, verifyFolder } from '../../src/store/index.ts'
+import { newNode, temporaryFolder } from './sample-folder.ts'
+
+const { signal } = new AbortController()
+
+/** Lets a child append for a while, kills it, and returns the whole lines that it printed. */
+async function runAndKill(root: string, ms: number): Promise<readonly string[]> {
+  const child = spawn(execPath, [join(import.meta.dirname, 'kill-child.ts'), root], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  const ready = new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (bytes: Buffer) => {
+      text += bytes.toString()
+      if (text.includes('ready\n')) resolve()
+    })
+    child.once('exit', () => reject(new Error('the child ended by itself')))
+  })
+  await ready
+  await setTimeout(ms)
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  return text.split('\n').slice(0, -1)
+}
+
+it('keeps every acknowledged event through 40 kills, and never signs two roots of one size (FOLDER-8, FOLDER-9)', async () => {
+  const seed = Number(env['SEED'] ?? Math.floor(Math.random() * 1e9))
+  using folder = temporaryFolder()
+  const root = folder.path
+  const { log } = await newNode(root)
+  const { signer } = openKeys(root)
+  const acknowledged = new Map<number, string>()
+  const rootOf = new Map<number, string>()
+  const note = (size: number, rootHash: string): void => {
+    expect(rootOf.get(size) ?? rootHash, `seed ${seed}: size ${size}`).toBe(rootHash)
+    rootOf.set(size, rootHash)
+  }
+  let state = seed
+  for (let round = 0; round < 40; round++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    for (const line of await runAndKill(root, state % 120)) {
+      const [word, number, text = ''] = line.split(' ')
+      if (word === 'event') acknowledged.set(Number(number), text)
+      if (word === 'signed') note(Number(number), text)
+    }
+    const store = await Store.open(root, { ownLog: log })
+    await using closing = store
+    const { folder: own } = store.openWriter(log, signer)
+    for (const [index, id] of acknowledged) {
+      const { line } = own.entry(index)
+      expect(line && parseEvent(line).id, `seed ${seed}, round ${round}: entry ${index}`).toBe(id)
+    }
+    const { checkpoint } = own
+    if (checkpoint === undefined) throw new Error('no checkpoint')
+    expect(checkpoint.size).toBe(own.size)
+    note(checkpoint.size, hex(checkpoint.root))
+    expect(store.index.sizeOf(log)).toBe(own.size)
+    await closing[Symbol.asyncDispose]()
+    for await (const fault of verifyFolder(root, { signal })) expect.fail(`seed ${seed}, round ${round}: ${JSON.stringify(fault)}`)
+  }
+  expect(acknowledged.size).toBeGreaterThan(100)
+})
