@@ -141,7 +141,7 @@ export async function blobRow(sizeBytes: number): Promise<readonly Row[]> {
   const peer = await live.host.dial(other.address, { signal: never })
   const start = performance.now()
   const open = async (): ReturnType<typeof live.host.open> => await live.host.open(peer.peerId, protocolId('bench', 'blob'), { signal: never })
-  const { done } = await fetchBlobs([{ digest: digest as never, sizeBytes: Number(size), rootCid: parseCid(String(cid)) }], [{ name: 'a', open }], node.blobs, { signal: never })
+  const { done } = await fetchBlobs([{ digest: digest as never, sizeBytes: Number(size), cid: parseCid(String(cid)) }], [{ name: 'a', open }], node.blobs, { signal: never })
   const rate = done.length === 1 ? sizeBytes / 1e6 / seconds(start) : 0
   await other.end()
   for (const root of [a, b]) rmSync(root, { recursive: true })

@@ -29,10 +29,17 @@ export function parseAnnotations(value: Json | undefined, at: string): Readonly<
   return value as Readonly<Record<string, string>>
 }
 
-/** Returns an optional media type. @throws E_DOCUMENT where it is malformed */
+function isReadable(mediaType: string): boolean {
+  const parameters = mediaType.indexOf(';')
+  return parameters === -1
+    ? isMediaType(mediaType)
+    : isMediaType(mediaType.slice(0, parameters)) && /^;[ -~]{0,200}$/.test(mediaType.slice(parameters))
+}
+
+/** Returns an optional media type; parameters, which OCI does not allow, are in real artifactTypes. @throws E_DOCUMENT where it is malformed */
 export function parseMediaType(value: Json | undefined, member: string, at: string): string | undefined {
   if (value === undefined || value === '') return undefined
-  if (typeof value !== 'string' || !isMediaType(value)) throw malformed(`"${member}" is no media type`, at)
+  if (typeof value !== 'string' || !isReadable(value)) throw malformed(`"${member}" is no media type`, at)
   return value
 }
 

@@ -50,6 +50,8 @@ const alsoTaken: Readonly<Partial<Record<TypeName, readonly TypeName[]>>> = {
   'sigstore-bundle': ['intoto-bundle']
 }
 
+/** Where SPDXVersion is looked for: it is the first tag of a document, but comments may come before it. */
+const headBytes = 65_536
 const limits = { maxBytes: maxDocumentBytes, maxDepth: maxDocumentDepth }
 const typesHint = `name its kind or its media type with --type: ${typeNames.slice(0, 7).join(', ')}, …, or as in application/octet-stream`
 
@@ -144,8 +146,9 @@ function readXml(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeN
 
 function readText(bytes: Uint8Array, type: TypeName | undefined): readonly [TypeName, Facts] {
   if (!takes(type, 'spdx')) throw notOfType(type as TypeName, 'it is neither JSON nor XML')
-  const head = new TextDecoder().decode(bytes.subarray(0, 4096))
+  const head = new TextDecoder().decode(bytes.subarray(0, headBytes))
   if (isTagValue(head)) return ['spdx', readTagValue(textOf(bytes))]
+  if (head.trim() === '') throw type === undefined ? unknownType('it is empty') : notOfType(type, 'it is empty')
   throw type === undefined
     ? unknownType('it is neither JSON, XML nor SPDX tag-value')
     : notOfType(type, 'no line begins with SPDXVersion:')

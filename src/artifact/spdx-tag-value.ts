@@ -3,13 +3,11 @@ import { type Facts, titleOf, type Warning, warning } from './recognised.ts'
 
 const line = /^[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*:[ \t]*(.*)$/
 const versionLine = /^[ \t]*SPDXVersion[ \t]*:/m
-/** Where the version is looked for: it is the first tag of a document, but comments may come before it. */
-const headChars = 65_536
 const required: readonly string[] = ['DataLicense', 'SPDXID', 'DocumentName', 'DocumentNamespace', 'Creator', 'Created']
 
-/** Returns whether a text has the tag that every SPDX tag-value document begins with. */
-export function isTagValue(text: string): boolean {
-  return versionLine.test(text.slice(0, headChars))
+/** Returns whether the head of a text has the tag that every SPDX tag-value document begins with. */
+export function isTagValue(head: string): boolean {
+  return versionLine.test(head)
 }
 
 /** Calls `visit` for each tag and value; a value in `<text>` may go over lines. */

@@ -72,7 +72,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_NO_SPACE: meaning(13, 507, true, 'no space is left; what was finished is kept'),
   E_NOT_FOUND: meaning(1, 404, true, 'nothing of that name is known here'),
   E_TOO_LARGE: meaning(1, 413, false, 'a document, line or frame is over its byte limit'),
-  E_TOO_DEEP: meaning(1, 400, false, 'JSON is nested deeper than the limit'),
+  E_TOO_DEEP: meaning(1, 400, false, 'JSON or XML is nested deeper than the limit'),
   E_UTF8: meaning(1, 400, false, 'text is not valid UTF-8'),
   E_JSON: meaning(1, 400, false, 'text is not JSON'),
   E_XML: meaning(1, 400, false, 'text is not well-formed XML, or has a document type declaration'),

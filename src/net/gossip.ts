@@ -2,7 +2,7 @@ import { gossipsub, type GossipSub, type GossipsubOpts, StrictNoSign, type Topic
 import { RejoinError, sha256 } from '../core/index.ts'
 import type { NetLog } from './log.ts'
 import { topicId } from './names.ts'
-import { maxGossipBytes } from './settings.ts'
+import { maxGossipBacklogBytes, maxGossipBytes, maxGossipRpcBytes } from './settings.ts'
 
 /** What a validator says: pass it on, drop it, or drop it and hold it against the sender. */
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
@@ -42,8 +42,9 @@ export function gossipOptions(network: string): Partial<GossipsubOpts> {
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
     fallbackToFloodsub: false,
-    maxOutboundBufferSize: 8 * 1024 * 1024,
-    maxInboundDataLength: 128 * 1024,
+    maxOutboundBufferSize: maxGossipBacklogBytes,
+    maxInboundDataLength: maxGossipRpcBytes,
+    Dhi: 64,
     maxInboundStreams: 8,
     maxOutboundStreams: 8,
     scoreParams: { IPColocationFactorWeight: 0, topics: Object.fromEntries(topics.map((topic) => [topic, topicScore])) as never }

@@ -111,7 +111,7 @@ export class Fetcher {
         open: async () => await this.host.open(peerId, protocolId(this.node.store.network, 'blob'), { signal })
       }))
       if (wants.length === 0 || sources.length === 0 || signal.aborted) break
-      const asked = wants.map(({ digest, size, rootCid }) => ({ digest, ...(size !== undefined && { sizeBytes: size }), ...(rootCid !== undefined && { rootCid: parseCid(rootCid) }) }))
+      const asked = wants.map(({ digest, size, rootCid }) => ({ digest, ...(size !== undefined && { sizeBytes: size }), ...(rootCid !== undefined && { cid: parseCid(rootCid) }) }))
       const { done } = await fetchBlobs(asked, sources, this.node.blobs, { signal })
       for (const digest of done) {
         fetched++

@@ -31,7 +31,8 @@ interface TileSummary {
 type Put = { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
 
 const nothing = new Uint8Array(0)
-const maxPending = 8
+/** keys that may wait to be written */
+const maxQueued = 20_000
 const digits = (index: number): string => String(index).padStart(12, '0')
 const text = (value: Uint8Array): string => Buffer.from(value).toString('latin1')
 const encode = (value: string): Uint8Array => Buffer.from(value, 'latin1')
@@ -47,7 +48,9 @@ export class EventIndex {
   private readonly level: Level<string, Uint8Array>
   private readonly summaries = new Map<LogId, TileSummary>()
   private readonly sizes = new Map<LogId, number>()
-  private readonly pending = new Set<Promise<void>>()
+  private readonly queue = new Map<string, Uint8Array>()
+  private writing: Promise<void> | undefined
+  private batchDone: Promise<void> | undefined
   private failure: unknown
 
   private constructor(level: Level<string, Uint8Array>) {
@@ -115,22 +118,38 @@ export class EventIndex {
     this.write(puts)
   }
 
-  private write(puts: Put[]): void {
-    const writing: Promise<void> = this.level.batch(puts).then(
-      () => void this.pending.delete(writing),
-      (error: unknown) => {
-        this.failure ??= error
-        this.pending.delete(writing)
-      }
-    )
-    this.pending.add(writing)
+  private write(puts: readonly Put[]): void {
+    for (const { key, value } of puts) this.queue.set(key, value)
+    this.writing ??= this.drain()
   }
 
-  /** Waits until there is room for more (`least` false) or all of it is written. @throws E_IO where a write failed */
+  /** Writes what is queued, one batch at a time: what comes meanwhile goes together, and a key that is put twice is written once. */
+  private async drain(): Promise<void> {
+    while (this.queue.size > 0) {
+      const batch = Array.from(this.queue, ([key, value]): Put => ({ type: 'put', key, value }))
+      this.queue.clear()
+      this.batchDone = this.level.batch(batch).catch((error: unknown) => {
+        this.failure ??= error
+      })
+      await this.batchDone
+    }
+    this.writing = undefined
+  }
+
+  /** Waits until there is room for more; a write that failed shows at the next flush. */
+  async room(): Promise<void> {
+    while (this.queue.size > maxQueued) await this.batchDone
+  }
+
+  /** Waits until there is room for more (`all` false) or all of it is written. @throws E_IO where a write failed */
   async flush({ all }: { readonly all: boolean }): Promise<void> {
-    while (this.pending.size > (all ? 0 : maxPending)) await Promise.race(this.pending)
+    if (all) await this.writing
+    else await this.room()
     if (this.failure !== undefined) {
-      throw new RejoinError('E_IO', 'the index cannot be written', { cause: this.failure, hint: 'rejoin doctor --reindex makes it again from the logs' })
+      throw new RejoinError('E_IO', 'the index cannot be written', {
+        cause: this.failure,
+        hint: 'rejoin doctor --reindex makes it again from the logs'
+      })
     }
   }
 
@@ -158,6 +177,7 @@ export class EventIndex {
   /** Returns the events of a type, log by log. */
   async byType(type: string): Promise<readonly EventRef[]> {
     const found: EventRef[] = []
+    await this.flush({ all: true })
     for await (const [key, bits] of this.level.iterator({ gte: `y!${type}!`, lt: `y!${type}"` })) {
       const [, , log = '', tile = ''] = key.split('!')
       for (let i = 0; i < tileWidth; i++) {
@@ -170,6 +190,7 @@ export class EventIndex {
   /** Returns the groups of 256 entries that hold an event with a clock in [from, to]. */
   async tilesBetween(from: string, to: string): Promise<readonly { readonly log: LogId; readonly tile: number }[]> {
     const found: { readonly log: LogId; readonly tile: number }[] = []
+    await this.flush({ all: true })
     for await (const [key, value] of this.level.iterator({ gte: 't!', lt: 't"' })) {
       const span = text(value)
       const [, log = '', tile = ''] = key.split('!')
@@ -201,6 +222,7 @@ export class EventIndex {
     await this.level.clear()
     this.sizes.clear()
     this.summaries.clear()
+    this.failure = undefined
   }
 
   /** Returns every key and value in order, for comparing two indexes. */
@@ -211,7 +233,7 @@ export class EventIndex {
 
   /** Closes the index and gives the lock back; idempotent. */
   async close(): Promise<void> {
-    while (this.pending.size > 0) await Promise.race(this.pending)
+    await this.writing
     await this.level.close()
   }
 }

@@ -249,6 +249,7 @@ export class Store implements AsyncDisposable {
     folder.cut(firstBadLine(folder))
     const writer = new Writer(folder, signer, didOf(signer.publicKey), {
       onWritten: (from, written) => this.indexWritten(folder, from, written),
+      room: () => this.index.room(),
       onSigned: (checkpoint) => this.grown(checkpoint)
     })
     this.writerOfOwn = writer

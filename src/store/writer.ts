@@ -33,6 +33,8 @@ export interface Written {
 export interface WriterHooks {
   /** called once for each durable group, before whoever appended is told */
   readonly onWritten: (from: number, written: readonly Written[]) => void
+  /** resolves once the next group may be written; must not reject */
+  readonly room: () => Promise<void>
   /** called after a checkpoint was signed and put in place */
   readonly onSigned: (checkpoint: Checkpoint) => void
 }
@@ -138,6 +140,7 @@ export class Writer {
         count += next.drafts.length
       }
       await this.write(group)
+      await this.hooks.room()
     }
     this.running = undefined
     if (this.durable.size > (this.folder.checkpoint?.size ?? 0)) this.signSoon()

@@ -86,6 +86,20 @@ describe('verifyFolder', () => {
     expect((await verify(folder.path)).faults).toEqual([])
   })
 
+  it('has only names that every file system takes, and no text that is kept back below logs/ (FOLDER-3, FOLDER-6)', () => {
+    const names = filesOf(folder.path).flatMap((path) => path.split('/'))
+    expect(names.filter((name) => !/^[a-z0-9._-]+$/.test(name))).toEqual([])
+    const shared = filesOf(folder.path).filter((path) => /^(?:logs|blobs)\//.test(path)).map((path) => readFileSync(join(folder.path, path), 'utf8')).join('')
+    const kept = filesOf(folder.path).filter((path) => /^private\/(?:logs|blobs)\//.test(path))
+    expect(kept.length).toBeGreaterThan(1)
+    for (const path of kept) {
+      for (const line of readFileSync(join(folder.path, path), 'utf8').split('\n').filter((text) => text !== '')) {
+        const id = /"id":"([0-9a-f]{32})"/.exec(line)?.[1]
+        expect(shared.includes(id ?? line)).toBe(false)
+      }
+    }
+  })
+
   it.each(['trust.yaml', 'config.yaml', 'peers'])('names %s where it can not be parsed', async (path) => {
     using copy = temporaryFolder()
     cpSync(folder.path, copy.path, { recursive: true })

@@ -27,7 +27,11 @@ const message = oneof(
 
 describe('sync frames', () => {
   it('SYNC-2: what was encoded is decoded the same', () => {
-    holds(property(message, (value) => expect(syncMessage.decode(syncMessage.encode(value as SyncMessage))).toEqual(value)))
+    holds(
+      property(message, (value) => {
+        expect(syncMessage.decode(syncMessage.encode(value as SyncMessage))).toEqual(value)
+      })
+    )
   })
 
   it('SYNC-3: arbitrary bytes are refused with a code, or are a message', () => {

@@ -9,7 +9,6 @@ import {
   logIdOfHash,
   type ProvenBlock,
   type Pull,
-  readerOfTiles,
   Session,
   type SessionEffect,
   type SessionInput,
@@ -54,7 +53,7 @@ export function answer(log: SampleLog, { id, from, to, proof }: Extract<SyncMess
   const size = log.checkpoint.size
   const frames: SyncMessage[] = []
   if (proof) {
-    frames.push({ kind: 'checkpoint', id, note: log.checkpoint.note, cose: log.cose })
+    frames.push({ kind: 'checkpoint', id, note: log.checkpoint.note, cose: undefined })
     const full = Math.floor(size / tileWidth)
     const tiles: Uint8Array[] = []
     for (let tile = Math.floor(from / tileWidth); tile < full; tile++) tiles.push(log.read(8, tile))
@@ -179,4 +178,4 @@ export function exchange(a: Side, b: Side): number {
   }
 }
 
-export { readerOfTiles }
+
