@@ -1,16 +1,19 @@
 import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { RejoinError, signerOf } from '../core/index.ts'
 import type { ByteStream } from '../sync/index.ts'
 import { parseAddress, parsePeerId, peerIdIn } from './address.ts'
+import { Acceptance } from './acceptance.ts'
 import { brokeInHandshake, dialFailure, listenFailure, openFailure } from './failure.ts'
 import { type Gossip, gossipOver } from './gossip.ts'
+import { GossipWatch } from './gossip-watch.ts'
 import { makeNode, type MadeNode, type NetNode } from './libp2p.ts'
 import { type NetLog, noLog } from './log.ts'
 import { checkNetwork } from './names.ts'
 import type { Host, HostOptions } from './open-host.ts'
 import { Reconnect } from './reconnect.ts'
 import { bestOf, type RemotePeer, remotePeerOf } from './remote-peer.ts'
-import { lingerMs, maxStreamsPerProtocol, openTimeoutMs } from './settings.ts'
+import { dialTimeoutMs, lingerMs, maxStreamsPerProtocol, openTimeoutMs } from './settings.ts'
 import { NetStream } from './streams.ts'
 
 const stopped = (): RejoinError => new RejoinError('E_TERMINATED', 'the node is going down')
@@ -23,6 +26,8 @@ class LiveHost implements Host {
   private readonly options: HostOptions
   private readonly log: NetLog
   private readonly reconnect: Reconnect
+  private readonly acceptance: Acceptance
+  private readonly watch: GossipWatch
   private readonly known = new Map<string, RemotePeer>()
   private readonly streams = new Map<NetStream, string>()
   private stopping: Promise<void> | undefined
@@ -41,6 +46,15 @@ class LiveHost implements Host {
       },
       log
     )
+    this.acceptance = new Acceptance(node)
+    this.watch = new GossipWatch(node.services.gossip, {
+      connected: () => [...this.known.keys()],
+      isBusy: (peerId) => [...this.streams.values()].includes(peerId),
+      cut: (peerId) => {
+        log.info({ peer: peerId }, 'gossip with this peer broke; connecting anew')
+        void this.hangUp(peerId)
+      }
+    })
     node.addEventListener('peer:connect', ({ detail }) => this.connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.disconnected(detail.toString()))
     node.addEventListener('connection:open', ({ detail }) => this.opened(detail))
@@ -144,20 +158,27 @@ class LiveHost implements Host {
     signal.throwIfAborted()
     if (this.stopping !== undefined) throw stopped()
     try {
-      return remotePeerOf(await this.node.dial(target, { signal }))
+      return await this.dialOnce(target, signal)
     } catch (error) {
       signal.throwIfAborted()
       if (!brokeInHandshake(error)) throw dialFailure(error, address)
     }
+    // a TLS certificate is not valid yet for a clock that is more than an hour behind; noise doesn't look at the clock
     this.preferNoise(true)
     try {
-      return remotePeerOf(await this.node.dial(target, { signal }))
+      return await this.dialOnce(target, signal)
     } catch (error) {
       signal.throwIfAborted()
       throw dialFailure(error, address)
     } finally {
       this.preferNoise(false)
     }
+  }
+
+  private async dialOnce(target: Multiaddr, signal: AbortSignal): Promise<RemotePeer> {
+    const connection = await this.node.dial(target, { signal: AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)]) })
+    await this.acceptance.of(connection, signal)
+    return remotePeerOf(connection)
   }
 
   keepConnected(address: string): void {
@@ -181,6 +202,7 @@ class LiveHost implements Host {
   /** libp2p closes all streams as if they were complete when it stops, so those that aren't are aborted first. */
   private async stop(): Promise<void> {
     this.reconnect.stop()
+    this.watch.stop()
     for (const stream of this.streams.keys()) stream.abort(stopped())
     await this.node.stop()
   }

@@ -31,7 +31,7 @@ export type NetNode = Libp2p<{ readonly gossip: GossipSub; readonly identify: Id
 /** A node, not started yet, and the switch between its two handshakes. */
 export interface MadeNode {
   readonly node: NetNode
-  /** Puts noise first for dials from now on (TLS is first otherwise): its handshake doesn't look at the clock. */
+  /** Puts noise first for dials (TLS is first otherwise) until it is called as often with false: its handshake doesn't look at the clock. */
   readonly preferNoise: (on: boolean) => void
 }
 
@@ -60,9 +60,12 @@ export async function makeNode(init: Libp2pInit): Promise<MadeNode> {
     services: { identify: identify(), identifyPush: identifyPush(), gossip: gossipService(init.network) },
     logger: libp2pLogger(init.log)
   })
+  let wishes = 0
   return {
     node,
-    preferNoise: (on) => {
+    preferNoise: (wish) => {
+      wishes += wish ? 1 : -1
+      const on = wishes > 0
       const encrypters = upgrader()?.getConnectionEncrypters() as Map<string, ConnectionEncrypter> | undefined
       const isNoise = (protocol: string): boolean => protocol.startsWith('/noise')
       const sorted = [...(encrypters ?? [])].toSorted(([a], [b]) => Number(isNoise(on ? b : a)) - Number(isNoise(on ? a : b)))

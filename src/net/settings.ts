@@ -49,6 +49,9 @@ export const maxGossipRpcBytes: number = 4 * MiB
 /** Bytes of gossip that may wait for a slow peer (default: unlimited); more breaks gossip with it, which the watch repairs. */
 export const maxGossipBacklogBytes: number = 8 * MiB
 
+/** Milliseconds that one try to connect may take, with its handshake. */
+export const dialTimeoutMs = 15_000
+
 /** Milliseconds until an opened stream has agreed on its protocol. */
 export const openTimeoutMs = 15_000
 

@@ -1,7 +1,16 @@
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { type EntryBlock, entriesPath, entriesPerFile, isWithheld, type LogId, logFolder, parseWithheld, RejoinError } from '../core/index.ts'
+import {
+  type EntryBlock,
+  entriesPath,
+  entriesPerFile,
+  isWithheld,
+  type LogId,
+  logFolder,
+  parseWithheld,
+  RejoinError
+} from '../core/index.ts'
 import { ioError, readFileRangeSync, syncFolderSync, writeFullySync } from './file.ts'
 
 const datasync = promisify(fdatasync)
@@ -79,6 +88,24 @@ export class Entries {
     const torn = text.length - end.atByte
     if (torn > 0) this.truncate(last, end.atByte)
     return torn
+  }
+
+  /** Makes durable the lines from an entry on that an earlier process left: after a kill they may be in the page cache only. */
+  syncFound(from: number): void {
+    for (let index = from - (from % entriesPerFile); index < this.size; index += entriesPerFile) {
+      const path = join(this.root, entriesPath(this.log, index))
+      try {
+        const handle = openSync(path, 'r+')
+        try {
+          fdatasyncSync(handle)
+        } finally {
+          closeSync(handle)
+        }
+      } catch (cause) {
+        throw ioError(cause, 'sync', path)
+      }
+    }
+    this.syncFolders()
   }
 
   /** Cuts off everything from an entry on, which must be the first of a line. */
@@ -170,13 +197,16 @@ export class Entries {
     const folderChanged = this.folderChanged
     this.folderChanged = false
     try {
-      for (const handle of finished) {
+      for (let handle = finished[0]; handle !== undefined; handle = finished[0]) {
         await datasync(handle)
         closeSync(handle)
+        finished.shift()
       }
       if (current !== undefined) await datasync(current.handle)
       if (folderChanged) this.syncFolders()
     } catch (cause) {
+      for (const handle of finished) this.unsynced.add(handle)
+      this.folderChanged ||= folderChanged
       throw ioError(cause, 'make durable', join(this.root, logFolder(this.log), 'entries'))
     }
   }

@@ -68,12 +68,19 @@ export class EventIndex {
     } catch (error) {
       const cause = (error as { cause?: { code?: string } }).cause
       if (cause?.code === 'LEVEL_LOCKED') {
-        throw new RejoinError('E_LOCKED', `another process has the data folder open: ${path}`, { cause: error, hint: 'is a node up with this --data? commands use it by themselves when they can reach its socket' })
+        throw new RejoinError('E_LOCKED', `another process has the data folder open: ${path}`, {
+          cause: error,
+          hint: 'is a node up with this --data? commands use it by themselves when they can reach its socket'
+        })
       }
-      throw new RejoinError('E_IO', `the index at ${path} cannot be opened`, { cause: error, hint: 'rejoin doctor --reindex makes it again from the logs' })
+      throw new RejoinError('E_IO', `the index at ${path} cannot be opened`, {
+        cause: error,
+        hint: 'rejoin doctor --reindex makes it again from the logs'
+      })
     }
     const index = new EventIndex(level)
-    for await (const [key, value] of level.iterator({ gte: 'm!', lt: 'm"' })) index.sizes.set(key.slice(2) as LogId, Number(text(value)))
+    for await (const [key, value] of level.iterator({ gte: 'm!', lt: 'm"' }))
+      index.sizes.set(key.slice(2) as LogId, Number(text(value)))
     return index
   }
 
@@ -92,7 +99,13 @@ export class EventIndex {
    * @param from index of the first entry, which must be sizeOf(log)
    * @param readEarlier returns the events of [tileStart, from), called when a tile is gone on with after a restart
    */
-  add(log: LogId, from: number, count: number, events: readonly PlacedEvent[], readEarlier: (tileStart: number) => readonly PlacedEvent[]): void {
+  add(
+    log: LogId,
+    from: number,
+    count: number,
+    events: readonly PlacedEvent[],
+    readEarlier: (tileStart: number) => readonly PlacedEvent[]
+  ): void {
     const puts: Put[] = []
     let summary = this.summaries.get(log)
     const firstTile = Math.floor(from / tileWidth)
@@ -100,7 +113,8 @@ export class EventIndex {
       summary = { tile: firstTile, types: new Map(), minHlc: '', maxHlc: '' }
       if (from % tileWidth !== 0) for (const placed of readEarlier(firstTile * tileWidth)) note(summary, placed)
     }
-    if (from === 0 && events[0] !== undefined) puts.push({ type: 'put', key: `a!${events[0].event.source}!${log}`, value: nothing })
+    if (from === 0 && events[0] !== undefined)
+      puts.push({ type: 'put', key: `a!${events[0].event.source}!${log}`, value: nothing })
     for (const placed of events) {
       const { index, event } = placed
       const tile = Math.floor(index / tileWidth)
@@ -261,7 +275,8 @@ function putEvent(puts: Put[], log: LogId, index: number, event: RejoinEvent): v
   if (event.subject !== undefined) puts.push({ type: 'put', key: `s!${event.subject}!${place}`, value: nothing })
   const { refers, repository, tag } = event.data
   if (typeof refers === 'string' && isDigest(refers)) puts.push({ type: 'put', key: `r!${refers}!${place}`, value: nothing })
-  if (isPart(repository) && isPart(tag)) puts.push({ type: 'put', key: `g!${repository}!${tag}!${event.hlc}!${place}`, value: nothing })
+  if (isPart(repository) && isPart(tag))
+    puts.push({ type: 'put', key: `g!${repository}!${tag}!${event.hlc}!${place}`, value: nothing })
 }
 
 /** Returns whether a value may stand in a key as the name of a repository or tag. */

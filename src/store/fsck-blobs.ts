@@ -65,7 +65,12 @@ async function* checkBlob({ root, counts }: FsckRun, digest: Digest, path: strin
       const offset = (bad ?? 0) * chunkBytes
       yield { path, offset, reason: `its bytes have the digest ${found.digest}`, code: 'E_BAD_OBJECT' }
     } else if (bad !== undefined) {
-      yield { path: leavesPath(digest), offset: bad * 32, reason: 'the hash of a chunk is another than that of the blob', code: 'E_DAMAGED' }
+      yield {
+        path: leavesPath(digest),
+        offset: bad * 32,
+        reason: 'the hash of a chunk is another than that of the blob',
+        code: 'E_DAMAGED'
+      }
     }
   } catch (error) {
     yield faultOf(error, path, 0)
@@ -75,7 +80,8 @@ async function* checkBlob({ root, counts }: FsckRun, digest: Digest, path: strin
 }
 
 function firstDifference(expected: Uint8Array, found: Uint8Array): number | undefined {
-  for (let at = 0; at < expected.length; at += 32) if (!equal(expected.subarray(at, at + 32), found.subarray(at, at + 32))) return at / 32
+  for (let at = 0; at < expected.length; at += 32)
+    if (!equal(expected.subarray(at, at + 32), found.subarray(at, at + 32))) return at / 32
   return undefined
 }
 
@@ -97,7 +103,8 @@ function* checkLayout(root: string): Generator<Fault, void, void> {
   if (bytes === undefined) return
   try {
     const value = parseJson(bytes)
-    if (!isObject(value) || value['imageLayoutVersion'] !== '1.0.0') throw new RejoinError('E_VERSION', 'imageLayoutVersion is not 1.0.0')
+    if (!isObject(value) || value['imageLayoutVersion'] !== '1.0.0')
+      throw new RejoinError('E_VERSION', 'imageLayoutVersion is not 1.0.0')
   } catch (error) {
     yield faultOf(error, path, 0)
   }
@@ -112,7 +119,8 @@ function* checkIndex(root: string): Generator<Fault, void, void> {
     const manifests = isObject(value) ? value['manifests'] : undefined
     if (!isObject(value) || !Array.isArray(manifests) || value['schemaVersion'] !== 2)
       throw new RejoinError('E_DAMAGED', 'it is not an OCI index')
-    if (value['mediaType'] !== undefined && value['mediaType'] !== indexType) throw new RejoinError('E_DAMAGED', `mediaType is not ${indexType}`)
+    if (value['mediaType'] !== undefined && value['mediaType'] !== indexType)
+      throw new RejoinError('E_DAMAGED', `mediaType is not ${indexType}`)
     refuseMisspelled(value, ['schemaVersion', 'mediaType', 'artifactType', 'manifests', 'subject', 'annotations'])
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     let at = 0
@@ -131,7 +139,8 @@ function* checkIndex(root: string): Generator<Fault, void, void> {
 function rootFault(root: string, descriptor: Json): string | undefined {
   if (!isObject(descriptor)) return 'a root is not an object'
   const { digest, size, mediaType, annotations } = descriptor
-  if (typeof digest !== 'string' || !isDigest(digest) || typeof mediaType !== 'string') return 'a root is not {mediaType, digest, size}'
+  if (typeof digest !== 'string' || !isDigest(digest) || typeof mediaType !== 'string')
+    return 'a root is not {mediaType, digest, size}'
   refuseMisspelled(descriptor, ['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'artifactType', 'platform'])
   if (isObject(annotations)) refuseMisspelled(annotations, [tagKey])
   const found = findBlob(root, digest)
@@ -144,7 +153,9 @@ function rootFault(root: string, descriptor: Json): string | undefined {
 function mediaTypeIn(path: string, sizeBytes: number): string | undefined {
   if (sizeBytes > maxManifestBytes) return undefined
   try {
-    const value = JSON.parse(Buffer.from(readFileRangeSync(path, 0, sizeBytes) ?? []).toString()) as { readonly mediaType?: unknown }
+    const value = JSON.parse(Buffer.from(readFileRangeSync(path, 0, sizeBytes) ?? []).toString()) as {
+      readonly mediaType?: unknown
+    }
     return typeof value.mediaType === 'string' ? value.mediaType : undefined
   } catch {
     return undefined

@@ -73,7 +73,12 @@ function rawLine(bytes: Uint8Array, index: number, start: number, end: number): 
  * @param committed entries that the log's checkpoint covers
  * @param hasNext whether another file follows
  */
-export function* textFaults(file: EntriesText, writer: PublicKey, committed: number, hasNext: boolean): Generator<LineFault, void, void> {
+export function* textFaults(
+  file: EntriesText,
+  writer: PublicKey,
+  committed: number,
+  hasNext: boolean
+): Generator<LineFault, void, void> {
   const { path, from, lines, torn } = file
   const did = didOf(writer)
   for (const line of lines) {
@@ -84,16 +89,19 @@ export function* textFaults(file: EntriesText, writer: PublicKey, committed: num
   const size = last === undefined ? 0 : last.index + last.size - from
   const end = last === undefined ? 0 : last.end + 1
   const wanted = hasNext ? entriesPerFile : Math.min(entriesPerFile, Math.max(0, committed - from))
-  if (size > entriesPerFile) yield { path, offset: 0, reason: `the file has ${size} entries, not ${entriesPerFile}`, code: 'E_LINE', breaks: true }
+  if (size > entriesPerFile)
+    yield { path, offset: 0, reason: `the file has ${size} entries, not ${entriesPerFile}`, code: 'E_LINE', breaks: true }
   else if (size < wanted) {
     yield { path, offset: end, reason: `the file has ${size} entries where ${wanted} are needed`, code: 'E_LINE', breaks: true }
-  } else if (torn.length > 0 && hasNext) yield { path, offset: end, reason: 'the last line has no end', code: 'E_LINE', breaks: false }
+  } else if (torn.length > 0 && hasNext)
+    yield { path, offset: end, reason: 'the last line has no end', code: 'E_LINE', breaks: false }
 }
 
 function lineFault({ path }: EntriesText, line: RawLine, did: string): LineFault | undefined {
   try {
     if (line.error !== undefined) throw line.error
-    if (!line.withheld && parseEvent(line.bytes).source !== did) throw new RejoinError('E_EVENT', "the source is not the log's writer")
+    if (!line.withheld && parseEvent(line.bytes).source !== did)
+      throw new RejoinError('E_EVENT', "the source is not the log's writer")
     return undefined
   } catch (error) {
     return { ...faultOf(error, path, line.start), breaks: false }

@@ -33,11 +33,13 @@ export function* checkKeys(root: string, logs: ReadonlyMap<LogId, CheckedLog>): 
     },
     writer: (text) => {
       const key = publicKeyIn(text)
-      if (own !== undefined && !equal(key, own.opened.publicKey)) throw new RejoinError('E_KEY', "it is not the key of this node's log")
+      if (own !== undefined && !equal(key, own.opened.publicKey))
+        throw new RejoinError('E_KEY', "it is not the key of this node's log")
     },
     next: (text) => {
       const digest = nextKeyDigest(publicKeyIn(text))
-      if (own !== undefined && digest !== own.opened.nextKey) throw new RejoinError('E_KEY', "it is not the next key that this node's log names")
+      if (own !== undefined && digest !== own.opened.nextKey)
+        throw new RejoinError('E_KEY', "it is not the next key that this node's log names")
     },
     'next.digest': (text) => {
       if (!isDigest(text.slice(0, -1)) || !text.endsWith('\n')) throw new RejoinError('E_KEY', 'it is not a digest and a newline')
@@ -62,6 +64,7 @@ export function* checkKeys(root: string, logs: ReadonlyMap<LogId, CheckedLog>): 
 
 function publicKeyIn(text: string): PublicKey {
   const seed = fromBase64(text.slice(0, -1))
-  if (seed?.length !== 32 || text !== `${base64(seed)}\n`) throw new RejoinError('E_KEY', 'it is not a key in base64 and a newline')
+  if (seed?.length !== 32 || text !== `${base64(seed)}\n`)
+    throw new RejoinError('E_KEY', 'it is not a key in base64 and a newline')
   return signerOf(seed).publicKey
 }

@@ -62,7 +62,12 @@ export async function* checkLog(run: FsckRun, log: LogId): AsyncGenerator<Fault,
   const first = readEntriesText(root, log, 0)
   if (first === undefined || first.lines[0] === undefined) {
     if (namesIn(root, folder).length > 0 || existsSync(join(root, checkpointPath(log))))
-      yield { path: `${folder}/${entriesFileName(0)}`, offset: 0, reason: 'the first line of the log is missing', code: 'E_OPENED' }
+      yield {
+        path: `${folder}/${entriesFileName(0)}`,
+        offset: 0,
+        reason: 'the first line of the log is missing',
+        code: 'E_OPENED'
+      }
     return undefined
   }
   const firstLine = first.lines[0].bytes
@@ -171,7 +176,8 @@ class LogWalk {
     for (const line of lines) {
       appendLines(tree, [line])
       if (tree.size === committed) this.committedRoot = tree.root()
-      if (tree.size > committed && this.laterRoots.length < maxLaterRoots) this.laterRoots.push({ size: tree.size, root: tree.root() })
+      if (tree.size > committed && this.laterRoots.length < maxLaterRoots)
+        this.laterRoots.push({ size: tree.size, root: tree.root() })
     }
   }
 
@@ -179,15 +185,26 @@ class LogWalk {
   *end(cose: Uint8Array | undefined): Generator<Fault, void, void> {
     const { checkpoint, log } = this
     if (checkpoint !== undefined && this.size === checkpoint.size) this.committedRoot ??= this.tree.root()
-    const right = checkpoint === undefined ? !this.broken : this.committedRoot !== undefined && equal(this.committedRoot, checkpoint.root)
+    const right =
+      checkpoint === undefined ? !this.broken : this.committedRoot !== undefined && equal(this.committedRoot, checkpoint.root)
     if (checkpoint !== undefined && !this.broken && this.size < checkpoint.size) {
       const path = `${logFolder(log)}/entries/${entriesFileName(this.size)}`
-      yield { path, offset: 0, reason: `the checkpoint covers ${checkpoint.size} entries and only ${this.size} are there`, code: 'E_DAMAGED' }
+      yield {
+        path,
+        offset: 0,
+        reason: `the checkpoint covers ${checkpoint.size} entries and only ${this.size} are there`,
+        code: 'E_DAMAGED'
+      }
     } else if (!right && !this.broken) {
       const located = [...this.tiles.lineFaults(checkpoint?.size ?? 0)]
       yield* located
       if (located.length === 0 && this.lineFaults === 0)
-        yield { path: `${logFolder(log)}/entries`, offset: 0, reason: 'the lines do not give the root of the checkpoint', code: 'E_ROOT' }
+        yield {
+          path: `${logFolder(log)}/entries`,
+          offset: 0,
+          reason: 'the lines do not give the root of the checkpoint',
+          code: 'E_ROOT'
+        }
     }
     yield* this.tiles.tileFaults(right ? 'lines' : 'neither', this.size)
     yield* this.checkCose(cose, right)
@@ -217,4 +234,3 @@ class LogWalk {
     })
   }
 }
-

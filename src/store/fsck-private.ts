@@ -68,9 +68,11 @@ function* privateFile(run: FsckRun, checked: CheckedLog | undefined, log: LogId,
       const hash = leafHash(event)
       const known = hashOf.get(index)
       const covered = known !== undefined || runs.some((line) => index >= line.index && index < line.index + line.size)
-      if (known !== undefined && !equal(known, hash)) throw new RejoinError('E_LINE', `it has another hash than entry ${index} of the log`)
+      if (known !== undefined && !equal(known, hash))
+        throw new RejoinError('E_LINE', `it has another hash than entry ${index} of the log`)
       // kept before its marker was written: then the log has no such entry anywhere
-      if (!covered && places.has(Buffer.from(hash).toString('latin1'))) throw new RejoinError('E_LINE', `it is not entry ${index} of the log`)
+      if (!covered && places.has(Buffer.from(hash).toString('latin1')))
+        throw new RejoinError('E_LINE', `it is not entry ${index} of the log`)
     } catch (error) {
       yield faultOf(error, path, start)
     }
@@ -121,7 +123,8 @@ function checkOffer(bytes: Uint8Array, log: LogId, checked: CheckedLog | undefin
   }
   const tileCount = Math.floor(head.size / tileWidth) - fromTile
   const edgeCount = edgeLength(head.size % tileWidth)
-  if (tileCount < 0 || hashes.length !== (tileCount + edgeCount) * 32) throw new RejoinError('E_TILE', 'the offer has the wrong number of hashes')
+  if (tileCount < 0 || hashes.length !== (tileCount + edgeCount) * 32)
+    throw new RejoinError('E_TILE', 'the offer has the wrong number of hashes')
   const roots = checked?.tileRoots ?? new Uint8Array(0)
   if (roots.length < fromTile * 32) {
     if (checked === undefined || checked.size >= fromTile * tileWidth) return
@@ -131,7 +134,8 @@ function checkOffer(bytes: Uint8Array, log: LogId, checked: CheckedLog | undefin
   for (let tile = 0; tile < fromTile; tile++) tree.appendSubtree(roots.subarray(tile * 32, tile * 32 + 32), 8)
   for (let at = 0; at < tileCount * 32; at += 32) tree.appendSubtree(hashes.subarray(at, at + 32), 8)
   const edge = Array.from({ length: edgeCount }, (_, i) => hashes.subarray((tileCount + i) * 32, (tileCount + i + 1) * 32))
-  if (!equal(foldEdge([...tree.edge(), ...edge]), head.root)) throw new RejoinError('E_ROOT', 'the hashes of the offer do not give its root')
+  if (!equal(foldEdge([...tree.edge(), ...edge]), head.root))
+    throw new RejoinError('E_ROOT', 'the hashes of the offer do not give its root')
 }
 
 /** Checks the proofs of forks that this node keeps: two heads of one log, both signed by its writer. */
@@ -152,7 +156,8 @@ function checkFork(bytes: Uint8Array, log: LogId, checked: CheckedLog | undefine
   const value = parseJson(bytes)
   if (!isObject(value) || value['log'] !== log || !Array.isArray(value['notes']) || value['notes'].length !== 2)
     throw new RejoinError('E_DAMAGED', 'it is not two heads of the log')
-  if (textOf(bytes) !== `${JSON.stringify({ log, notes: value['notes'] })}\n`) throw new RejoinError('E_DAMAGED', 'it is not written as this program writes it')
+  if (textOf(bytes) !== `${JSON.stringify({ log, notes: value['notes'] })}\n`)
+    throw new RejoinError('E_DAMAGED', 'it is not written as this program writes it')
   for (const text of value['notes'] as readonly unknown[]) {
     const note = typeof text === 'string' ? fromBase64(text) : undefined
     if (note === undefined) throw new RejoinError('E_DAMAGED', 'a head is not base64')

@@ -73,7 +73,13 @@ export class TileCheck {
   }
 
   private compareBytes(
-    tile: { readonly path: string; readonly level: number; readonly index: number; readonly bytes: Uint8Array; readonly width: number },
+    tile: {
+      readonly path: string
+      readonly level: number
+      readonly index: number
+      readonly bytes: Uint8Array
+      readonly width: number
+    },
     hashes: Uint8Array,
     file: EntriesText | undefined,
     lines: readonly RawLine[] | undefined
@@ -82,7 +88,12 @@ export class TileCheck {
     const sizeBytes = width * 32
     if (bytes.length !== sizeBytes) {
       const offset = Math.min(bytes.length, sizeBytes)
-      this.malformed.push({ path, offset, reason: `a tile of ${width} hashes has ${sizeBytes} bytes, not ${bytes.length}`, code: 'E_TILE' })
+      this.malformed.push({
+        path,
+        offset,
+        reason: `a tile of ${width} hashes has ${sizeBytes} bytes, not ${bytes.length}`,
+        code: 'E_TILE'
+      })
       return
     }
     if (Buffer.compare(bytes, hashes.subarray(0, sizeBytes)) === 0) return
@@ -93,7 +104,13 @@ export class TileCheck {
       if (slot === slotFrom) continue
       slotFrom = slot
       const line = lines?.find((one) => one.index === index * tileWidth + slot)
-      this.mismatches.push({ path, level, index, atByte, line: line && file && { path: file.path, offset: line.start, index: line.index } })
+      this.mismatches.push({
+        path,
+        level,
+        index,
+        atByte,
+        line: line && file && { path: file.path, offset: line.start, index: line.index }
+      })
     }
   }
 

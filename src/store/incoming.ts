@@ -107,7 +107,12 @@ export function splitOffer(bytes: Uint8Array): SavedOffer {
   const noteEnd = head.length < headBytes ? Number.POSITIVE_INFINITY : headBytes + head.readUInt32BE(0)
   const coseEnd = noteEnd > head.length ? noteEnd : noteEnd + head.readUInt32BE(4)
   if (coseEnd > head.length) throw new RejoinError('E_DAMAGED', 'a saved offer is too short')
-  return { note: bytes.slice(headBytes, noteEnd), cose: bytes.slice(noteEnd, coseEnd), fromTile: head.readUInt32BE(8), hashes: bytes.slice(coseEnd) }
+  return {
+    note: bytes.slice(headBytes, noteEnd),
+    cose: bytes.slice(noteEnd, coseEnd),
+    fromTile: head.readUInt32BE(8),
+    hashes: bytes.slice(coseEnd)
+  }
 }
 
 function parseOffer(bytes: Uint8Array, folder: LogFolder, from: number): Offer {
@@ -117,6 +122,14 @@ function parseOffer(bytes: Uint8Array, folder: LogFolder, from: number): Offer {
   const skipped = fromTile - firstTile
   const tilesEnd = hashes.length - edgeLength(checkpoint.size % tileWidth) * 32
   if (skipped < 0 || tilesEnd < skipped * 32) throw new RejoinError('E_DAMAGED', 'a saved offer does not go on from here')
-  const edge = Array.from({ length: (hashes.length - tilesEnd) / 32 }, (_, i) => hashes.subarray(tilesEnd + i * 32, tilesEnd + i * 32 + 32))
-  return { checkpoint, cose: cose.length > 0 ? cose : undefined, fromTile, tileHashes: hashes.subarray(skipped * 32, tilesEnd), edge }
+  const edge = Array.from({ length: (hashes.length - tilesEnd) / 32 }, (_, i) =>
+    hashes.subarray(tilesEnd + i * 32, tilesEnd + i * 32 + 32)
+  )
+  return {
+    checkpoint,
+    cose: cose.length > 0 ? cose : undefined,
+    fromTile,
+    tileHashes: hashes.subarray(skipped * 32, tilesEnd),
+    edge
+  }
 }

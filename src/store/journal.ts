@@ -37,7 +37,8 @@ export class Journal {
    */
   static open(root: string, heads: ReadonlyMap<LogId, number>): Journal {
     const read = readJournal(root)
-    const fits = read !== undefined && read.sizes.size === heads.size && [...heads].every(([log, size]) => read.sizes.get(log) === size)
+    const fits =
+      read !== undefined && read.sizes.size === heads.size && [...heads].every(([log, size]) => read.sizes.get(log) === size)
     const storeId = fits ? read.storeId : hex(randomBytes(16))
     const newest = new Map<LogId, number>()
     const changes: readonly Change[] = fits ? read.changes : [...heads.keys()].toSorted().map((log, i) => ({ seq: i + 1, log }))
@@ -74,7 +75,9 @@ export class Journal {
   }
 }
 
-function readJournal(root: string): { readonly storeId: string; readonly changes: readonly Change[]; readonly sizes: ReadonlyMap<LogId, number> } | undefined {
+function readJournal(
+  root: string
+): { readonly storeId: string; readonly changes: readonly Change[]; readonly sizes: ReadonlyMap<LogId, number> } | undefined {
   const bytes = readFileRangeSync(join(root, path), 0, wholeFile)
   if (bytes === undefined) return undefined
   const sizes = new Map<LogId, number>()

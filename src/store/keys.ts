@@ -1,7 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { base64, type Digest, fromBase64, type LogId, nextKeyDigest, parseDigest, parseLogId, RejoinError, type Signer, signerOf, textOf, utf8 } from '../core/index.ts'
+import {
+  base64,
+  type Digest,
+  fromBase64,
+  type LogId,
+  nextKeyDigest,
+  parseDigest,
+  parseLogId,
+  RejoinError,
+  type Signer,
+  signerOf,
+  textOf,
+  utf8
+} from '../core/index.ts'
 import { ioError, readFileRangeSync, replaceFileSync } from './file.ts'
 import { sealed } from './seal.ts'
 
@@ -35,7 +48,8 @@ function readKey(root: string, file: string): Uint8Array | undefined {
   const bytes = readFileRangeSync(join(root, file), 0, maxKeyBytes)
   if (bytes === undefined) return undefined
   const seed = fromBase64(textOf(bytes).trim())
-  if (seed?.length !== 32) throw new RejoinError('E_KEY', `${join(root, file)} does not hold a key`, { hint: 'put back the file from a backup' })
+  if (seed?.length !== 32)
+    throw new RejoinError('E_KEY', `${join(root, file)} does not hold a key`, { hint: 'put back the file from a backup' })
   return seed
 }
 
@@ -55,9 +69,16 @@ export function createKeys(root: string): Keys {
  */
 export function openKeys(root: string): Keys {
   const seed = readKey(root, writerFile)
-  if (seed === undefined) throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, { hint: `rejoin init --data ${root} --name NAME makes one` })
+  if (seed === undefined)
+    throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, {
+      hint: `rejoin init --data ${root} --name NAME makes one`
+    })
   const next = readKey(root, nextFile)
-  return { seed, signer: signerOf(seed), nextKey: next === undefined ? readNextDigest(root) : nextKeyDigest(signerOf(next).publicKey) }
+  return {
+    seed,
+    signer: signerOf(seed),
+    nextKey: next === undefined ? readNextDigest(root) : nextKeyDigest(signerOf(next).publicKey)
+  }
 }
 
 /** The next key itself may be kept elsewhere; its digest then stays in `keys/next.digest`. */
@@ -82,7 +103,11 @@ function currentHome(root: string): Home {
     const { ino, birthtimeMs } = statSync(path, { bigint: true })
     const stable = !unstableInodes.has(statfsSync(path).type)
     const machine = machineId()
-    return { inode: stable ? String(ino) : 'none', birthMs: Number(birthtimeMs), ...(machine !== undefined && { machineId: machine }) }
+    return {
+      inode: stable ? String(ino) : 'none',
+      birthMs: Number(birthtimeMs),
+      ...(machine !== undefined && { machineId: machine })
+    }
   } catch (cause) {
     throw ioError(cause, 'read', path)
   }
@@ -109,7 +134,8 @@ export function copiedFrom(root: string): string | undefined {
   const now = currentHome(root)
   if (noted.inode !== now.inode) return 'the key file has another inode'
   if (noted.birthMs !== now.birthMs) return 'the key file was made at another time'
-  if (noted.machineId !== undefined && now.machineId !== undefined && noted.machineId !== now.machineId) return 'the machine ID is another'
+  if (noted.machineId !== undefined && now.machineId !== undefined && noted.machineId !== now.machineId)
+    return 'the machine ID is another'
   return undefined
 }
 

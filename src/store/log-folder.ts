@@ -47,7 +47,15 @@ export class LogFolder {
   private committed: Checkpoint | undefined
   private cose: Uint8Array | undefined
 
-  private constructor(root: string, log: LogId, opened: Opened, entries: Entries, tiles: Tiles, tree: Tree, committed: Checkpoint | undefined) {
+  private constructor(
+    root: string,
+    log: LogId,
+    opened: Opened,
+    entries: Entries,
+    tiles: Tiles,
+    tree: Tree,
+    committed: Checkpoint | undefined
+  ) {
     this.root = root
     this.log = log
     this.opened = opened
@@ -86,6 +94,7 @@ export class LogFolder {
     const opened = parseOpenedLine(firstLine)
     const note = readFileRangeSync(join(root, checkpointPath(log)), 0, maxNoteBytes)
     const committed = note === undefined || note.length === 0 ? undefined : verifyCheckpoint(note, log, opened.publicKey)
+    if (entries.size > (committed?.size ?? 0)) entries.syncFound(committed?.size ?? 0)
     const tiles = new Tiles(root, log, entries)
     const tree = treeOf(tiles, entries, committed, onRepair)
     return new LogFolder(root, log, opened, entries, tiles, tree, committed)
@@ -107,12 +116,19 @@ export class LogFolder {
   }
 
   /**
-   * Appends lines that the caller has verified or written. They reach the disk with sync().
+   * Appends lines that the caller has verified or written, all or none. They reach the disk with sync().
    * @param lines the block's lines, where the caller has hashed them already
    */
   append(block: EntryBlock, lines: readonly EntryLine[] = linesOf(block)): void {
-    this.entries.append(block)
-    appendLines(this.tree, lines, (tile) => this.tiles.write(tile))
+    const before = this.size
+    try {
+      this.entries.append(block)
+      appendLines(this.tree, lines, (tile) => this.tiles.write(tile))
+    } catch (error) {
+      this.entries.cut(before)
+      Object.assign(this.tree, this.tiles.treeAt(before))
+      throw error
+    }
   }
 
   /** Cuts off the lines from an entry on. */
@@ -141,7 +157,8 @@ export class LogFolder {
 
   /** Returns the leaf hash and, unless withheld, the line of an entry. @throws E_NOT_FOUND beyond the end */
   entry(index: number): { readonly line: Uint8Array | undefined; readonly hash: Uint8Array; readonly size: number } {
-    if (index >= this.size || index < 0) throw new RejoinError('E_NOT_FOUND', `log ${this.log} has no entry ${index}; it has ${this.size}`)
+    if (index >= this.size || index < 0)
+      throw new RejoinError('E_NOT_FOUND', `log ${this.log} has no entry ${index}; it has ${this.size}`)
     const block = this.entries.read(index, index + 1)
     const [line] = linesOf(block)
     if (line === undefined) throw damaged(this.log, `entry ${index} is not readable`)

@@ -56,7 +56,13 @@ export class Store implements AsyncDisposable {
   private ownLog: LogId | undefined
   private closed = false
 
-  private constructor(root: string, network: string, index: EventIndex, heads: Map<LogId, StoredHead>, { onRepair = () => {}, ownLog }: StoreOptions) {
+  private constructor(
+    root: string,
+    network: string,
+    index: EventIndex,
+    heads: Map<LogId, StoredHead>,
+    { onRepair = () => {}, ownLog }: StoreOptions
+  ) {
     this.root = root
     this.network = network
     this.index = index
@@ -69,10 +75,12 @@ export class Store implements AsyncDisposable {
   /** Makes the files of an empty replica. @throws E_EXISTS where there is one already */
   static create(root: string, network: string): void {
     const path = join(root, 'replica.json')
-    if (readFileRangeSync(path, 0, 1) !== undefined) throw new RejoinError('E_EXISTS', `there is a node in ${root} already`, { hint: 'choose another folder with --data' })
+    if (readFileRangeSync(path, 0, 1) !== undefined)
+      throw new RejoinError('E_EXISTS', `there is a node in ${root} already`, { hint: 'choose another folder with --data' })
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 })
-      for (const folder of ['logs', 'blobs/sha256', 'private', 'tmp', 'verdicts', 'outbox']) mkdirSync(join(root, folder), { recursive: true })
+      for (const folder of ['logs', 'blobs/sha256', 'private', 'tmp', 'verdicts', 'outbox'])
+        mkdirSync(join(root, folder), { recursive: true })
     } catch (cause) {
       throw ioError(cause, 'make', root)
     }
@@ -135,7 +143,9 @@ export class Store implements AsyncDisposable {
    */
   private async catchUpIndex(): Promise<void> {
     const { root, index, heads } = this
-    const unsure = [...interrupted(root), ...index.logs(), ...heads.keys()].filter((log) => index.sizeOf(log) !== heads.get(log)?.size)
+    const unsure = [...interrupted(root), ...index.logs(), ...heads.keys()].filter(
+      (log) => index.sizeOf(log) !== heads.get(log)?.size
+    )
     for (const log of new Set(unsure)) {
       if (index.sizeOf(log) > (this.openFolder(log)?.size ?? 0)) {
         await this.reindex(() => {})
@@ -191,7 +201,9 @@ export class Store implements AsyncDisposable {
   indexRange(folder: LogFolder, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const block = folder.entries.read(at, to)
-      this.index.add(folder.log, at, block.from + block.count - at, eventsOf(block), (start) => this.readEvents(folder, start, at))
+      this.index.add(folder.log, at, block.from + block.count - at, eventsOf(block), (start) =>
+        this.readEvents(folder, start, at)
+      )
       at = block.from + block.count
     }
   }
@@ -297,14 +309,18 @@ export type { Draft }
 
 function readReplica(root: string): string {
   const bytes = readFileRangeSync(join(root, 'replica.json'), 0, 64 * 1024)
-  if (bytes === undefined) throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, { hint: `rejoin init --data ${root} --name NAME makes one` })
+  if (bytes === undefined)
+    throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, {
+      hint: `rejoin init --data ${root} --name NAME makes one`
+    })
   let value: { readonly version?: unknown; readonly network?: unknown }
   try {
     value = JSON.parse(textOf(bytes)) as typeof value
   } catch (cause) {
     throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} is not JSON`, { cause })
   }
-  if (value.version !== folderVersion) throw new RejoinError('E_VERSION', `${root} has format version ${String(value.version)}; this program knows ${folderVersion}`)
+  if (value.version !== folderVersion)
+    throw new RejoinError('E_VERSION', `${root} has format version ${String(value.version)}; this program knows ${folderVersion}`)
   if (typeof value.network !== 'string') throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} names no network`)
   return value.network
 }
@@ -337,4 +353,3 @@ function firstBadLine(folder: LogFolder): number {
   }
   return folder.size
 }
-

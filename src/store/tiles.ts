@@ -1,6 +1,16 @@
 import { readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { appendLines, type FullTile, type LogId, linesOf, subtreeRoot, tilePath, tileWidth, Tree, treeOfTails } from '../core/index.ts'
+import {
+  appendLines,
+  type FullTile,
+  type LogId,
+  linesOf,
+  subtreeRoot,
+  tilePath,
+  tileWidth,
+  Tree,
+  treeOfTails
+} from '../core/index.ts'
 import type { Entries } from './entries.ts'
 import { readFileRangeSync, replaceFileSync } from './file.ts'
 
@@ -33,7 +43,9 @@ export class Tiles {
   rootOf(level: number, index: number): Uint8Array {
     const tile = this.read(level, index)
     if (tile !== undefined) return subtreeRoot(tile)
-    return level === 0 ? this.treeOfLines(index * tileWidth, (index + 1) * tileWidth).root() : subtreeRoot(this.rootsOf(level, index * tileWidth, tileWidth))
+    return level === 0
+      ? this.treeOfLines(index * tileWidth, (index + 1) * tileWidth).root()
+      : subtreeRoot(this.rootsOf(level, index * tileWidth, tileWidth))
   }
 
   /** Returns `width` hashes of a tile level from a position on: the roots of tiles one level down. */
@@ -68,7 +80,9 @@ export class Tiles {
   /** Returns the tree of the first `size` entries, from tiles where they exist. */
   treeAt(size: number): Tree {
     const aligned = size - (size % tileWidth)
-    const tree = treeOfTails(aligned, (level, width) => (level === 0 ? new Uint8Array(0) : this.rootsOf(level, Math.floor(aligned / tileWidth ** level) - width, width)))
+    const tree = treeOfTails(aligned, (level, width) =>
+      level === 0 ? new Uint8Array(0) : this.rootsOf(level, Math.floor(aligned / tileWidth ** level) - width, width)
+    )
     this.appendFrom(tree, aligned, size)
     return tree
   }
@@ -102,4 +116,3 @@ function listed(folder: string): readonly string[] {
     return []
   }
 }
-

@@ -51,6 +51,8 @@ const signDelayMs = 10
 const tailWaitMs = 30_000
 /** how long appends that keep coming may put that off, in milliseconds: signing takes as long as appending 20 events */
 const maxSignDelayMs = 100
+/** when signing is tried again where the disk was full, in milliseconds */
+const signRetryMs = 1000
 const idsAtOnce = 256
 /** most drafts written with one fsync */
 const groupSize = 4096
@@ -110,7 +112,17 @@ export class Writer {
 
   private async tailBack(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new RejoinError('E_INCOMPLETE', `peers hold ${this.lost} events of this node's own log, and only ${this.folder.size} are here`, { hint: 'let this node sync with them first: rejoin sync PEER' })), tailWaitMs)
+      const timer = setTimeout(
+        () =>
+          reject(
+            new RejoinError(
+              'E_INCOMPLETE',
+              `peers hold ${this.lost} events of this node's own log, and only ${this.folder.size} are here`,
+              { hint: 'let this node sync with them first: rejoin sync PEER' }
+            )
+          ),
+        tailWaitMs
+      )
       this.recovered.push(() => {
         clearTimeout(timer)
         resolve()
@@ -150,8 +162,18 @@ export class Writer {
     const nowMs = performance.now()
     this.unsignedSinceMs ??= nowMs
     if (this.timer !== undefined && nowMs - this.unsignedSinceMs > maxSignDelayMs - signDelayMs) return
-    if (this.timer === undefined) this.timer = setTimeout(() => this.sign(), signDelayMs)
+    if (this.timer === undefined) this.timer = setTimeout(() => this.signByItself(), signDelayMs)
     else this.timer.refresh()
+  }
+
+  /** On a full disk the head stays unsigned until there is room; the lines are durable. */
+  private signByItself(): void {
+    try {
+      this.sign()
+    } catch (error) {
+      if (!(error instanceof RejoinError)) throw error
+      this.timer = setTimeout(() => this.signByItself(), signRetryMs)
+    }
   }
 
   private async write(group: readonly Waiting[]): Promise<void> {
@@ -171,8 +193,11 @@ export class Writer {
       await this.folder.sync()
     } catch (error) {
       this.last = lastBefore
-      this.folder.cut(from)
-      for (const { reject } of group) reject(error)
+      try {
+        this.folder.cut(from)
+      } finally {
+        for (const { reject } of group) reject(error)
+      }
       return
     }
     this.durable = { size: this.folder.size, root: this.folder.tree.root() }

@@ -29,7 +29,7 @@ async function runSeeds(from: number, to: number): Promise<readonly Line[]> {
 const seedCount = 100
 
 describe('simulated worlds of 30 nodes and 2,000 events', () => {
-  it(`keep every rule under ${seedCount} seeds`, async () => {
+  it(`keep every rule under ${seedCount} seeds`, { timeout: 600_000 }, async () => {
     const halves = await Promise.all([runSeeds(1, seedCount / 2), runSeeds(seedCount / 2 + 1, seedCount)])
     const lines = halves.flat()
     expect(lines.filter(({ ok }) => !ok).map(({ message, replay }) => `${replay}: ${message}`)).toEqual([])

@@ -21,7 +21,11 @@ describe('Entries', () => {
     entries.append(blockOf(lines.slice(0, 700), 0, none))
     entries.append(blockOf(lines.slice(700), 700, none))
     await entries.sync()
-    expect(readdirSync(join(folder.path, logFolder(log), 'entries')).toSorted()).toEqual(['000000.ndjson', '000001.ndjson', '000002.ndjson'])
+    expect(readdirSync(join(folder.path, logFolder(log), 'entries')).toSorted()).toEqual([
+      '000000.ndjson',
+      '000001.ndjson',
+      '000002.ndjson'
+    ])
     const second = readFileSync(join(folder.path, logFolder(log), 'entries/000001.ndjson'))
     expect(second.toString().split('\n').length - 1).toBe(1024)
     entries.close()
@@ -97,7 +101,10 @@ describe('Tiles', () => {
     expect(tiles.read(0, 1)?.length).toBe(8192)
     for (const size of [0, 1, 255, 256, 257, 768, 1024, 1300]) {
       const tree = new Tree()
-      appendLines(tree, block.lines.filter(({ index }) => index < size))
+      appendLines(
+        tree,
+        block.lines.filter(({ index }) => index < size)
+      )
       expect(hex(tiles.treeAt(size).root()), String(size)).toBe(hex(tree.root()))
     }
     expect(hex(tiles.rebuild(1300).root())).toBe(hex(whole.root()))

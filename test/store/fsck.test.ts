@@ -89,11 +89,16 @@ describe('verifyFolder', () => {
   it('has only names that every file system takes, and no text that is kept back below logs/ (FOLDER-3, FOLDER-6)', () => {
     const names = filesOf(folder.path).flatMap((path) => path.split('/'))
     expect(names.filter((name) => !/^[a-z0-9._-]+$/.test(name))).toEqual([])
-    const shared = filesOf(folder.path).filter((path) => /^(?:logs|blobs)\//.test(path)).map((path) => readFileSync(join(folder.path, path), 'utf8')).join('')
+    const shared = filesOf(folder.path)
+      .filter((path) => /^(?:logs|blobs)\//.test(path))
+      .map((path) => readFileSync(join(folder.path, path), 'utf8'))
+      .join('')
     const kept = filesOf(folder.path).filter((path) => /^private\/(?:logs|blobs)\//.test(path))
     expect(kept.length).toBeGreaterThan(1)
     for (const path of kept) {
-      for (const line of readFileSync(join(folder.path, path), 'utf8').split('\n').filter((text) => text !== '')) {
+      for (const line of readFileSync(join(folder.path, path), 'utf8')
+        .split('\n')
+        .filter((text) => text !== '')) {
         const id = /"id":"([0-9a-f]{32})"/.exec(line)?.[1]
         expect(shared.includes(id ?? line)).toBe(false)
       }
@@ -140,4 +145,3 @@ function pointsAt(fault: Fault, path: string, whole: Uint8Array, at: number): bo
   const lineStart = at === 0 ? 0 : whole.lastIndexOf(10, at - 1) + 1
   return fault.offset === lineStart || fault.offset === at
 }
-

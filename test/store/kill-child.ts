@@ -13,7 +13,7 @@ stdout.write('ready\n')
 await Promise.all(
   Array.from({ length: 8 }, async (_, lane) => {
     for (let i = 0; ; i++) {
-      const written = await writer.append(Array.from({ length: (lane * i) % 5 + 1 }, (_unused, k) => draft(i + k, lane * 100)))
+      const written = await writer.append(Array.from({ length: ((lane * i) % 5) + 1 }, (_unused, k) => draft(i + k, lane * 100)))
       stdout.write(written.map(({ index, event }) => `event ${index} ${event.id}\n`).join(''))
     }
   })

@@ -61,7 +61,8 @@ it('keeps every acknowledged event through 40 kills, and never signs two roots o
     note(checkpoint.size, hex(checkpoint.root))
     expect(store.index.sizeOf(log)).toBe(own.size)
     await closing[Symbol.asyncDispose]()
-    for await (const fault of verifyFolder(root, { signal })) expect.fail(`seed ${seed}, round ${round}: ${JSON.stringify(fault)}`)
+    for await (const fault of verifyFolder(root, { signal }))
+      expect.fail(`seed ${seed}, round ${round}: ${JSON.stringify(fault)}`)
   }
   expect(acknowledged.size).toBeGreaterThan(100)
 })

@@ -78,7 +78,12 @@ export function foreignLines(signer: Signer, count: number): { readonly log: Log
 }
 
 /** Returns lines as one block, those in `withheld` and the 256-entry tiles in `runs` present only as hashes. */
-export function blockOf(lines: readonly Uint8Array[], from: number, withheld: ReadonlySet<number>, runs: ReadonlySet<number> = new Set()): ProvenBlock {
+export function blockOf(
+  lines: readonly Uint8Array[],
+  from: number,
+  withheld: ReadonlySet<number>,
+  runs: ReadonlySet<number> = new Set()
+): ProvenBlock {
   const texts: string[] = []
   for (let i = 0; i < lines.length; i++) {
     const index = from + i
@@ -95,7 +100,14 @@ export function blockOf(lines: readonly Uint8Array[], from: number, withheld: Re
 }
 
 /** Appends somebody else's entries and signs them. */
-export async function takeForeign(root: string, signer: Signer, log: LogId, lines: readonly Uint8Array[], withheld: ReadonlySet<number>, runs: ReadonlySet<number>): Promise<LogFolder> {
+export async function takeForeign(
+  root: string,
+  signer: Signer,
+  log: LogId,
+  lines: readonly Uint8Array[],
+  withheld: ReadonlySet<number>,
+  runs: ReadonlySet<number>
+): Promise<LogFolder> {
   const folder = LogFolder.create(root, log, lines[0] as Uint8Array)
   folder.append(blockOf(lines, 0, withheld, runs))
   await folder.sync()
@@ -128,7 +140,9 @@ export async function fullFolder(root: string): Promise<void> {
   saveOffer(root, offerOf(bob, b.log, b.lines, 300))
   second.close()
   const head = { log: a.log, size: 700 }
-  const notes = [first.tree.root(), leafHash(utf8('fork'))].map((rootHash) => base64(signCheckpoint({ ...head, root: rootHash }, alice).note))
+  const notes = [first.tree.root(), leafHash(utf8('fork'))].map((rootHash) =>
+    base64(signCheckpoint({ ...head, root: rootHash }, alice).note)
+  )
   mkdirSync(join(root, 'private/forks'), { recursive: true })
   writeFileSync(join(root, 'private/forks', a.log), `${JSON.stringify({ log: a.log, notes })}\n`)
   const blobs = openBlobs(root)
@@ -168,4 +182,3 @@ export function offerOf(signer: Signer, log: LogId, lines: readonly Uint8Array[]
   const tileHashes = Buffer.concat(tileRoots.slice(fromTile))
   return { checkpoint, cose: signCoseCheckpoint(checkpoint, signer).bytes, fromTile, tileHashes, edge: rest.edge() }
 }
-

@@ -152,7 +152,14 @@ describe('Store', () => {
     using folder = temporaryFolder()
     const { log, keys } = await newNode(folder.path)
     await writeEvents(folder.path, keys.signer, log, 1400)
-    for (const path of ['index', `${logFolder(log)}/tile`, 'private/leaves', 'private/journal.ndjson', 'private/cursors.json', 'tmp'])
+    for (const path of [
+      'index',
+      `${logFolder(log)}/tile`,
+      'private/leaves',
+      'private/journal.ndjson',
+      'private/cursors.json',
+      'tmp'
+    ])
       rmSync(join(folder.path, path), { recursive: true, force: true })
     expect(await Array.fromAsync(verifyFolder(folder.path, { signal }))).toEqual([])
     const { store } = await reopened(folder.path, log)
@@ -165,7 +172,9 @@ describe('Store', () => {
   it('indexes a log anew where the index knows entries that the files lost (FOLDER-13)', async () => {
     using folder = temporaryFolder()
     const { log, keys } = await newNode(folder.path)
-    const files = ['checkpoint', 'checkpoint.cose', 'entries/000000.ndjson'].map((name) => join(folder.path, logFolder(log), name))
+    const files = ['checkpoint', 'checkpoint.cose', 'entries/000000.ndjson'].map((name) =>
+      join(folder.path, logFolder(log), name)
+    )
     const before = files.map((path) => readFileSync(path))
     await writeEvents(folder.path, keys.signer, log, 20)
     files.forEach((path, i) => writeFileSync(path, before[i] as Uint8Array))

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { codeOf, equal, parseEvent } from '../../src/core/index.ts'
+import { codeOf, equal, parseEvent, RejoinError } from '../../src/core/index.ts'
 import { openKeys, Store, verifyFolder } from '../../src/store/index.ts'
 import { draft, newNode, temporaryFolder } from './sample-folder.ts'
 
@@ -28,7 +28,8 @@ describe('Writer', () => {
     const clocks = results.flat().map(({ event }) => event.hlc)
     expect(clocks).toEqual(clocks.toSorted())
     expect(new Set(results.flat().map(({ event }) => event.id)).size).toBe(1000)
-    for (const { index, event } of results.flat().slice(0, 50)) expect(parseEvent(writer.folder.entry(index).line as Uint8Array)).toEqual(event)
+    for (const { index, event } of results.flat().slice(0, 50))
+      expect(parseEvent(writer.folder.entry(index).line as Uint8Array)).toEqual(event)
     const signed = writer.sign()
     expect(signed.size).toBe(1001)
     expect(equal(signed.root, writer.folder.tree.root())).toBe(true)
@@ -66,6 +67,24 @@ describe('Writer', () => {
     expect((await writer.append([draft(1)]))[0]?.index).toBe(1)
   })
 
+  it('takes all of a block or nothing of it where a tile can not be written', async () => {
+    using folder = temporaryFolder()
+    const { log, keys } = await newNode(folder.path)
+    const store = await Store.open(folder.path, { ownLog: log })
+    await using _closing = store
+    const writer = store.openWriter(log, keys.signer)
+    const tile = vi.spyOn(writer.folder.tiles, 'write').mockImplementation(() => {
+      throw new RejoinError('E_NO_SPACE', 'no space left')
+    })
+    const drafts = Array.from({ length: 1500 }, (_, i) => draft(i))
+    await expect(writer.append(drafts)).rejects.toMatchObject({ code: 'E_NO_SPACE' })
+    expect([writer.folder.size, writer.folder.tree.size]).toEqual([1, 1])
+    tile.mockRestore()
+    expect((await writer.append(drafts)).at(-1)?.index).toBe(1500)
+    writer.sign()
+    expect(await faultsOf(folder.path)).toEqual([])
+  })
+
   it('loses nothing that it acknowledged on a full disk, leaves no temporary file, and goes on after (FOLDER-8)', async () => {
     using folder = temporaryFolder()
     const disk = join(folder.path, 'disk')
@@ -90,6 +109,12 @@ describe('Writer', () => {
         }
         expect(code).toBe('E_NO_SPACE')
         expect(writer.folder.size).toBe(Math.max(...ids.keys()) + 1)
+        // the timer that signs must not bring the process down while there is no room
+        const commit = vi.spyOn(writer.folder, 'commit').mockImplementation(() => {
+          throw new RejoinError('E_NO_SPACE', 'no space left')
+        })
+        await vi.waitFor(() => expect(commit).toHaveBeenCalled(), { timeout: 5000 }).catch(() => undefined)
+        commit.mockRestore()
         unlinkSync(join(disk, 'ballast'))
         for (const { index, event } of await writer.append([draft(1), draft(2)])) ids.set(index, event.id)
         expect(writer.sign().size).toBe(writer.folder.size)

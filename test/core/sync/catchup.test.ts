@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { Catchup, type EntryRange, type Plan, type ProvenBlock, rangeEntries } from '../../../src/core/index.ts'
 
 const catchupTo = (to: number): Catchup => new Catchup('log' as never, { to } as Plan, { from: 0, to: rangeEntries })
-const blockOf = ({ from, to }: EntryRange): ProvenBlock => ({ from, count: to - from, text: new Uint8Array(0), lines: [], tileHash: undefined })
+const blockOf = ({ from, to }: EntryRange): ProvenBlock => ({
+  from,
+  count: to - from,
+  text: new Uint8Array(0),
+  lines: [],
+  tileHash: undefined
+})
 
 describe('Catchup', () => {
   it('hands each range to one source, and stores in order whatever the order of arrival', () => {

@@ -12,7 +12,15 @@ const kind = <K extends string>(name: K) => constantFrom(name)
 
 /** Any message of a sync session. */
 const message = oneof(
-  record({ kind: kind('hello'), version: number, network: string({ maxLength: 16 }), node: bytes(32), store: bytes(16), seq: number, salt: bytes(16) }),
+  record({
+    kind: kind('hello'),
+    version: number,
+    network: string({ maxLength: 16 }),
+    node: bytes(32),
+    store: bytes(16),
+    seq: number,
+    salt: bytes(16)
+  }),
   record({ kind: kind('since'), store: option(bytes(16), { nil: undefined }), seq: number, logCount: number }),
   record({ kind: kind('urgent'), note: some(99), other: some(99) }),
   record({ kind: kind('changed'), heads: array(head, { maxLength: 5 }), last: boolean() }),
@@ -20,7 +28,14 @@ const message = oneof(
   record({ kind: kind('want'), id: number, log: bytes(32), from: number, to: number, proof: boolean() }),
   record({ kind: kind('checkpoint'), id: number, note: some(99), cose: option(some(99), { nil: undefined }) }),
   record({ kind: kind('hashes'), id: number, tiles: some(99), edge: some(99), last: boolean() }),
-  record({ kind: kind('lines'), id: number, from: number, count: number, text: some(99), size: integer({ min: 0, max: 2 ** 20 }) }),
+  record({
+    kind: kind('lines'),
+    id: number,
+    from: number,
+    count: number,
+    text: some(99),
+    size: integer({ min: 0, max: 2 ** 20 })
+  }),
   record({ kind: kind('end'), id: number, count: number, reason: integer({ min: 0, max: 2 }) }),
   record({ kind: kind('bye'), entries: number, complete: boolean() })
 )
@@ -50,7 +65,10 @@ describe('sync frames', () => {
     holds(
       property(message, number, (value, at) => {
         const frame = syncMessage.encode(value as SyncMessage)
-        for (const broken of [frame.with(at % frame.length, (frame[at % frame.length] as number) ^ 0x10), frame.slice(0, at % frame.length)]) {
+        for (const broken of [
+          frame.with(at % frame.length, (frame[at % frame.length] as number) ^ 0x10),
+          frame.slice(0, at % frame.length)
+        ]) {
           try {
             syncMessage.decode(broken)
           } catch (error) {
@@ -65,6 +83,8 @@ describe('sync frames', () => {
     const one = { log: new Uint8Array(32), size: 1, root: new Uint8Array(32), author: new Uint8Array(32) }
     const inner = syncMessage.encode({ kind: 'changed', heads: Array.from({ length: 1000 }, () => one), last: true })
     expect(syncMessage.decode(inner)).toMatchObject({ kind: 'changed', last: true })
-    expect(() => syncMessage.encode({ kind: 'changed', heads: Array.from({ length: 1001 }, () => one), last: true })).toThrow(/bug/)
+    expect(() => syncMessage.encode({ kind: 'changed', heads: Array.from({ length: 1001 }, () => one), last: true })).toThrow(
+      /bug/
+    )
   })
 })

@@ -1,16 +1,37 @@
 import { describe, expect, it } from 'vitest'
-import { compare, differing, hex, openRanges, refine, sha256, sortHeads, utf8, type WireHead, type WireRange } from '../../../src/core/index.ts'
+import {
+  compare,
+  differing,
+  hex,
+  openRanges,
+  refine,
+  sha256,
+  sortHeads,
+  utf8,
+  type WireHead,
+  type WireRange
+} from '../../../src/core/index.ts'
 import { thrownBy } from '../../thrown.ts'
 
 const salt = new Uint8Array(16).fill(3)
 const zero = new Uint8Array(32)
 
 function headsOf(count: number, salted = ''): readonly WireHead[] {
-  return sortHeads(Array.from({ length: count }, (_, i) => ({ log: sha256(utf8(`log ${salted}${i}`)), size: 10 + i, root: sha256(utf8(`root ${i}`)), author: zero })))
+  return sortHeads(
+    Array.from({ length: count }, (_, i) => ({
+      log: sha256(utf8(`log ${salted}${i}`)),
+      size: 10 + i,
+      root: sha256(utf8(`root ${i}`)),
+      author: zero
+    }))
+  )
 }
 
 /** Compares two sets as two sessions do; returns what the first one lists, and how often it had to ask. */
-function compareSets(ours: readonly WireHead[], theirs: readonly WireHead[]): { readonly listed: readonly WireHead[]; readonly rounds: number; readonly rangeCount: number } {
+function compareSets(
+  ours: readonly WireHead[],
+  theirs: readonly WireHead[]
+): { readonly listed: readonly WireHead[]; readonly rounds: number; readonly rangeCount: number } {
   const listed: WireHead[] = []
   let open: readonly WireRange[] = openRanges(ours, salt)
   let rangeCount = 0
@@ -25,17 +46,22 @@ function compareSets(ours: readonly WireHead[], theirs: readonly WireHead[]): { 
 }
 
 describe('range-based comparison', () => {
-  it.each([300, 1000, 3000])('SYNC-7: %i logs of which 5 grew: each of them is listed, few others, in 8 rounds or less', (count) => {
-    const theirs = headsOf(count)
-    const grown = new Set([0, 77, 150, 151, count - 1].map((i) => hex((theirs[i] as WireHead).log)))
-    const ours = theirs.map((head) => (grown.has(hex(head.log)) ? { ...head, size: head.size + 1 } : head))
-    const { listed, rounds, rangeCount } = compareSets(ours, theirs)
-    const changed = listed.filter((head) => !theirs.some((other) => compare(other.log, head.log) === 0 && other.size === head.size))
-    expect(new Set(changed.map(({ log }) => hex(log)))).toEqual(grown)
-    expect(listed.length).toBeLessThanOrEqual(5 * 4)
-    expect(rounds).toBeLessThanOrEqual(8)
-    expect(rangeCount).toBeLessThan(256 + 5 * 2 * 16 * 2)
-  })
+  it.each([300, 1000, 3000])(
+    'SYNC-7: %i logs of which 5 grew: each of them is listed, few others, in 8 rounds or less',
+    (count) => {
+      const theirs = headsOf(count)
+      const grown = new Set([0, 77, 150, 151, count - 1].map((i) => hex((theirs[i] as WireHead).log)))
+      const ours = theirs.map((head) => (grown.has(hex(head.log)) ? { ...head, size: head.size + 1 } : head))
+      const { listed, rounds, rangeCount } = compareSets(ours, theirs)
+      const changed = listed.filter(
+        (head) => !theirs.some((other) => compare(other.log, head.log) === 0 && other.size === head.size)
+      )
+      expect(new Set(changed.map(({ log }) => hex(log)))).toEqual(grown)
+      expect(listed.length).toBeLessThanOrEqual(5 * 4)
+      expect(rounds).toBeLessThanOrEqual(8)
+      expect(rangeCount).toBeLessThan(256 + 5 * 2 * 16 * 2)
+    }
+  )
 
   it('lists nothing where all is equal', () => {
     expect(compareSets(headsOf(1000), headsOf(1000))).toEqual({ listed: [], rounds: 1, rangeCount: 250 })
@@ -55,7 +81,10 @@ describe('range-based comparison', () => {
     const fingerprint = new Uint8Array(16)
     const heads = headsOf(300)
     expect(thrownBy(() => differing(heads, [{ low: at(5), high: at(5), fingerprint }], salt))).toBe('E_FRAME')
-    const overlapping = [{ low: at(1), high: at(9), fingerprint }, { low: at(8), high: at(10), fingerprint }]
+    const overlapping = [
+      { low: at(1), high: at(9), fingerprint },
+      { low: at(8), high: at(10), fingerprint }
+    ]
     expect(thrownBy(() => differing(heads, overlapping, salt))).toBe('E_FRAME')
   })
 })

@@ -74,18 +74,25 @@ export function answer(log: SampleLog, { id, from, to, proof }: Extract<SyncMess
 export class Side {
   readonly name: string
   readonly session: Session
-  readonly logs = new Map<LogId, SampleLog>()
+  readonly logs: Map<LogId, SampleLog> = new Map()
   readonly plain: WireHead[] = []
   readonly out: SyncMessage[] = []
-  readonly stored = new Map<LogId, ProvenBlock[]>()
-  readonly committed = new Map<LogId, number>()
+  readonly stored: Map<LogId, ProvenBlock[]> = new Map()
+  readonly committed: Map<LogId, number> = new Map()
   readonly surveyed: WireHead[] = []
   readonly effects: SessionEffect[] = []
-  readonly have = new Map<LogId, SampleLog>()
   closed: boolean | undefined
   bytes = 0
 
-  constructor(name: string, logs: readonly SampleLog[] = [], options: { readonly catchups?: Map<LogId, Catchup>; readonly logCount?: number; readonly cursor?: { store: Uint8Array; seq: number } } = {}) {
+  constructor(
+    name: string,
+    logs: readonly SampleLog[] = [],
+    options: {
+      readonly catchups?: Map<LogId, Catchup>
+      readonly logCount?: number
+      readonly cursor?: { store: Uint8Array; seq: number }
+    } = {}
+  ) {
     this.name = name
     for (const log of logs) this.logs.set(log.log, log)
     this.session = new Session(
@@ -108,7 +115,15 @@ export class Side {
   }
 
   heads(): readonly WireHead[] {
-    return [...this.plain, ...[...this.logs.values()].map(({ log, signer, checkpoint: { size, root } }) => ({ log: hashOfLogId(log), size, root, author: signer.publicKey }))]
+    return [
+      ...this.plain,
+      ...[...this.logs.values()].map(({ log, signer, checkpoint: { size, root } }) => ({
+        log: hashOfLogId(log),
+        size,
+        root,
+        author: signer.publicKey
+      }))
+    ]
   }
 
   step(input: SessionInput): void {
@@ -177,5 +192,3 @@ export function exchange(a: Side, b: Side): number {
     ;(from === a ? b : a).step({ kind: 'message', message: syncMessage.decode(frame) })
   }
 }
-
-
