@@ -117,9 +117,9 @@ function checkSchema(
 ): readonly Warning[] {
   if (schema !== undefined && sizeBytes > maxCheckedBytes)
     return [warning('W_NOT_CHECKED', `over ${maxCheckedBytes / 1024 / 1024} MiB: not checked against its schema`)]
-  if (schema !== undefined) return schemaWarnings(schema, document, sizeBytes)
+  if (schema !== undefined) return schemaWarnings(schema, document)
   const hasSchemas =
-    (name === 'cyclonedx' || name === 'spdx' || name === 'openvex' || name === 'csaf') && document['@graph'] === undefined
+    name === 'cyclonedx' || name === 'openvex' || name === 'csaf' || (name === 'spdx' && document['spdxVersion'] !== undefined)
   return hasSchemas ? [warning('W_NO_SCHEMA', `no schema of ${name} ${specVersion} is here: not checked`)] : []
 }
 

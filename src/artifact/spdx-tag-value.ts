@@ -1,7 +1,7 @@
 import { RejoinError } from '../core/index.ts'
 import { type Facts, titleOf, type Warning, warning } from './recognised.ts'
 
-const line = /^[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*:[ \t]*(.*)$/
+const line = /^[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*:[ \t]*(.*)$/s
 const versionLine = /^[ \t]*SPDXVersion[ \t]*:/m
 const required: readonly string[] = ['DataLicense', 'SPDXID', 'DocumentName', 'DocumentNamespace', 'Creator', 'Created']
 

@@ -43,19 +43,26 @@ function facts2(document: JsonObject): JsonFacts {
   }
 }
 
-/** SPDX 3 is JSON-LD: it is parsed, and looked at no further than its graph's elements. */
+/** The elements of SPDX 3: those of the graph, or the document where it is itself the only one. */
+function elementsOf(document: JsonObject): readonly JsonObject[] {
+  if (document['@graph'] === undefined) return typeof document['type'] === 'string' ? [document] : []
+  return itemsOf(document['@graph']).filter((element) => isObject(element))
+}
+
+/** SPDX 3 is JSON-LD: it is parsed, and looked at no further than its elements and who made them. */
 function facts3(document: JsonObject, version: string): JsonFacts {
-  const graph = itemsOf(document['@graph']).filter((element) => isObject(element))
-  const typed = (...types: readonly string[]): JsonObject | undefined => graph.find(({ type }) => types.includes(String(type)))
-  const about = typed('SpdxDocument') ?? typed('Sbom', 'software_Sbom')
+  const elements = elementsOf(document)
+  const typed = (...types: readonly string[]): JsonObject | undefined => elements.find(({ type }) => types.includes(String(type)))
+  const about = typed('SpdxDocument') ?? typed('Sbom', 'software_Sbom') ?? (elements.length === 1 ? elements[0] : undefined)
+  // it stands in the graph by itself, or inside the elements that it is of
+  const creation = typed('CreationInfo') ?? elements.map((element) => element['creationInfo']).find((made) => isObject(made))
   const faults: Warning[] = []
-  if (graph.length === 0) faults.push(warning('W_CONTENT', 'there is no element in "@graph"'))
-  else if (typed('CreationInfo') === undefined) faults.push(warning('W_CONTENT', 'there is no CreationInfo in "@graph"'))
-  const specVersion = stringOf(typed('CreationInfo')?.['specVersion']) ?? version
+  if (elements.length === 0) faults.push(warning('W_CONTENT', 'there is no element in "@graph"'))
+  else if (creation === undefined) faults.push(warning('W_CONTENT', 'there is no CreationInfo in "@graph"'))
   return {
     mediaType,
     eventType: 'sbom.published',
-    specVersion,
+    specVersion: stringOf(creation?.['specVersion']) ?? version,
     title: titleOf(about?.['name'] ?? about?.['spdxId']),
     warnings: faults
   }

@@ -67,7 +67,7 @@ export function listenFailure(error: unknown): RejoinError {
   }
   if (reason?.includes('EACCES') === true) return fail('E_PERMISSION', `${at} may not be listened on`, 'ports below 1024 need a privilege; take another port')
   if (reason?.includes('EADDRNOTAVAIL') === true) return fail('E_USAGE', `${at} is no address of this machine`, 'listen on /ip4/0.0.0.0/tcp/4001 for all of them')
-  if (reason?.includes('no configured transport') === true || reason?.includes('not supported') === true) {
+  if (reason?.includes('No transport') === true) {
     return fail('E_USAGE', `${at} can not be listened on`, 'TCP and WebSocket addresses can: /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4002/ws')
   }
   return fail('E_IO', `${at} could not be listened on: ${reason ?? String(error)}`.slice(0, 200), 'try another address with --listen')

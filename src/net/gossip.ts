@@ -15,7 +15,7 @@ export interface Gossip {
   readonly publish: (topic: string, message: Uint8Array) => Promise<void>
   /** Returns the peer IDs of the connected peers that joined a topic. */
   readonly subscribers: (topic: string) => readonly string[]
-  /** Returns gossipsub's score of a peer: 0 as long as it behaves, far below after a rejected message. */
+  /** Returns gossipsub's score of a peer, up to a second old: 0 as long as it behaves, far below after a rejected message. */
   readonly scoreOf: (peerId: string) => number
 }
 
@@ -44,6 +44,7 @@ export function gossipOptions(network: string): Partial<GossipsubOpts> {
     fallbackToFloodsub: false,
     maxOutboundBufferSize: maxGossipBacklogBytes,
     maxInboundDataLength: maxGossipRpcBytes,
+    // a hub takes 64 nodes that have no other neighbour into its mesh, not 12: the others hear a second later, and not everything
     Dhi: 64,
     maxInboundStreams: 8,
     maxOutboundStreams: 8,

@@ -32,7 +32,7 @@ export class NetStream implements ByteStream {
   private pumping: Promise<void> | undefined
   private closing: Promise<void> | undefined
 
-  /** @param onGone called once, when both sides have ended or the stream broke */
+  /** @param onGone called once, when both sides have ended or the stream broke; not for one that is over already */
   constructor(stream: Stream, onGone: () => void = () => {}) {
     this.stream = stream
     this.remoteClosed = stream.remoteWriteStatus === 'closed' && stream.status === 'open'
@@ -46,7 +46,6 @@ export class NetStream implements ByteStream {
       this.closed(event)
       onGone()
     })
-    if (this.failure !== undefined) onGone()
   }
 
   private received({ data }: StreamMessageEvent): void {

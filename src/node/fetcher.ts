@@ -83,7 +83,7 @@ export class Fetcher {
   poke(): void {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
-      void this.run(this.signal).catch((error: unknown) => this.node.say(`fetching blobs failed: ${(error as Error).message}`))
+      void this.run(this.signal).catch((error: unknown) => (this.signal.aborted ? undefined : this.node.say(`fetching blobs failed: ${(error as Error).message}`)))
     }, 2)
   }
 

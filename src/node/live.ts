@@ -25,6 +25,8 @@ export interface LiveOptions {
 }
 
 const announceDelayMs = 5
+/** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
+const servedIdleMs = 500
 
 /** A node with its network: keeps connections, syncs on connect and on a timer, announces and takes announcements in. */
 export class Live implements AsyncDisposable {
@@ -39,6 +41,8 @@ export class Live implements AsyncDisposable {
   private announceTimer: NodeJS.Timeout | undefined
   private readonly timer: NodeJS.Timeout
   private readonly stopGrown: () => void
+  /** blob streams that peers have open; whether they were sent events; when either was last so */
+  private readonly serving = { streams: 0, sentEvents: false, lastMs: 0 }
 
   private constructor(node: Node, host: Host) {
     this.node = node
@@ -70,7 +74,13 @@ export class Live implements AsyncDisposable {
     const { network } = this.node.store
     await this.host.handle(protocolId(network, 'sync'), async (stream, peer) => await this.answer(stream, peer))
     await this.host.handle(protocolId(network, 'blob'), async (stream) => {
-      await serveBlobs(stream, this.node.blobs, { mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared', signal: this.stopping.signal })
+      this.serving.streams++
+      try {
+        await serveBlobs(stream, this.node.blobs, { mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared', signal: this.stopping.signal })
+      } finally {
+        this.serving.streams--
+        this.serving.lastMs = performance.now()
+      }
     })
     this.host.gossip.subscribe(topicId(network, 'heads'), (bytes) => this.heard(bytes))
     for (const peer of this.host.peers()) this.connected(peer)
@@ -89,7 +99,7 @@ export class Live implements AsyncDisposable {
   private syncSoon(peerId: string): void {
     void this.sync(peerId, this.stopping.signal).catch((error: unknown) => {
       if (!(error instanceof RejoinError)) this.node.say(`sync with ${peerId} failed: ${String(error)}`)
-      else if (error.code !== 'E_GONE' && error.code !== 'E_UNREACHABLE' && error.code !== 'E_INTERRUPTED') this.node.say(`sync with ${peerId} failed: ${error.message} (${error.code})`)
+      else if (error.code !== 'E_GONE' && error.code !== 'E_UNREACHABLE' && error.code !== 'E_INTERRUPTED' && error.code !== 'E_TERMINATED') this.node.say(`sync with ${peerId} failed: ${error.message} (${error.code})`)
     })
   }
 
@@ -125,17 +135,32 @@ export class Live implements AsyncDisposable {
       ...(peer && { peer: peer.publicKey }),
       ...(onProgress && { onProgress: ({ entries, bytes }) => onProgress(entries, bytes) })
     })
+    this.sent(result)
     this.fetcher.poke()
     return result
   }
 
   private async answer(stream: ByteStream, peer: RemotePeer): Promise<void> {
     try {
-      await driveSession(this.node.replica, stream, { signal: this.stopping.signal, share: this.node.share, peer: peer.publicKey })
+      this.sent(await driveSession(this.node.replica, stream, { signal: this.stopping.signal, share: this.node.share, peer: peer.publicKey }))
     } catch (error) {
       if (!(error instanceof RejoinError)) throw error
     }
     this.fetcher.poke()
+  }
+
+  private sent({ entriesSent }: SyncResult): void {
+    if (entriesSent === 0) return
+    this.serving.sentEvents = true
+    this.serving.lastMs = performance.now()
+  }
+
+  /** Waits until peers that were sent events fetched the blobs that these name: a node that is up for one sync must not leave before. */
+  async served(signal: AbortSignal): Promise<void> {
+    while (this.serving.sentEvents && !signal.aborted && (this.serving.streams > 0 || performance.now() - this.serving.lastMs < servedIdleMs)) {
+      if (this.host.peers().length === 0) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
   }
 
   /** A log has a new head: announced soon, together with what follows at once. */

@@ -46,6 +46,7 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
   }
   if (failure !== undefined) throw failure
   const blobs = await live.fetchMissing(signal)
+  if (node.config.listen.length === 0) await live.served(signal)
   node.peers.save()
   const sum = (pick: (result: SyncResult) => number): number => (results ?? []).reduce((total, result) => total + pick(result), 0)
   const complete = (results ?? []).every((result) => result.complete) && blobs.missing === 0

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { blobPath, type Digest, isDigest, privateBlobPath, RejoinError } from '../core/index.ts'
+import { blobPath, type Digest, isDigest, leavesPath, privateBlobPath, RejoinError } from '../core/index.ts'
 import { deleteFile, moveFile } from './blob-file.ts'
 import { syncFolder } from './file.ts'
 
@@ -77,7 +77,8 @@ export async function moveBlob(root: string, digest: Digest, place: BlobPlace): 
   await syncFolder(dirname(found.path))
 }
 
-/** Deletes a blob wherever it is. */
+/** Deletes a blob wherever it is, with what was derived from it. */
 export async function deleteBlob(root: string, digest: Digest): Promise<void> {
   for (const place of places) await deleteFile(pathOfBlob(root, digest, place))
+  await deleteFile(join(root, leavesPath(digest)))
 }

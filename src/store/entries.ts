@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync, fdatasyncSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import {
@@ -93,7 +93,7 @@ export class Entries {
   /** Makes durable the lines from an entry on that an earlier process left: after a kill they may be in the page cache only. */
   syncFound(from: number): void {
     for (let index = from - (from % entriesPerFile); index < this.size; index += entriesPerFile) {
-      const path = join(this.root, entriesPath(this.log, index))
+      const path = this.path(index)
       try {
         const handle = openSync(path, 'r+')
         try {

@@ -14,5 +14,5 @@ export async function askSocket(lab: Lab, folder: string, verb: string, args: ob
   const failed = replies.find((reply) => reply.failed !== undefined)
   if (failed !== undefined) throw new Error(JSON.stringify(failed.failed))
   if (replies.at(-1)?.done !== true) throw new Error(`${verb}: the node went away`)
-  return replies.flatMap(({ record }) => record ?? [])
+  return replies.flatMap(({ record }) => (record === undefined ? [] : [record]))
 }

@@ -48,7 +48,7 @@ export class Lab implements AsyncDisposable {
   private spawn(args: readonly string[], more: NodeJS.ProcessEnv): ChildProcess {
     const child = spawn(execPath, [main, ...args], {
       cwd: this.root,
-      env: { ...env, NO_COLOR: '1', NODE_OPTIONS: '', XDG_RUNTIME_DIR: join(this.root, 'run'), ...more },
+      env: { ...env, NO_COLOR: '1', NODE_OPTIONS: '', XDG_RUNTIME_DIR: join(this.root, 'run'), NODE_COMPILE_CACHE: join(this.root, 'compiled'), ...more },
       stdio: ['pipe', 'pipe', 'pipe']
     })
     this.children.add(child)

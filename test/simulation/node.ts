@@ -1,9 +1,6 @@
 import {
   type Catchup,
   type Checkpoint,
-  concat,
-  edgeLength,
-  edgeOf,
   encodeWithheld,
   endOfAnswer,
   endReason,
@@ -26,18 +23,17 @@ import {
   signCheckpoint,
   type SyncMessage,
   syncMessage,
-  subtreeRoot,
   tick,
   firstHlc,
   type Hlc,
   parseHlc,
-  tileWidth,
   textOf,
   Tree,
   utf8,
   verifyCheckpoint,
   type WireHead
 } from '../../src/core/index.ts'
+import { answerOf } from './answer.ts'
 import { Disk, type DiskLine } from './disk.ts'
 import type { Bound, Oracle } from './oracle.ts'
 import type { World } from './world.ts'
@@ -464,47 +460,21 @@ export class SimNode implements Bound {
       return 0
     }
     const { lines } = this.disk.log(log)
-    if (proof) {
-      link.send(syncMessage.encode({ kind: 'checkpoint', id, note: checkpoint.note, cose: undefined }))
-      const tiles: Uint8Array[] = []
-      const full = Math.floor(checkpoint.size / tileWidth)
-      for (let tile = Math.floor(from / tileWidth); tile < full; tile++) tiles.push(tileRoot(lines, tile))
-      const edge = edgeAt(lines, checkpoint.size)
-      if (edge.length !== edgeLength(checkpoint.size % tileWidth)) throw new Error('bug: an edge of the wrong length')
-      link.send(syncMessage.encode({ kind: 'hashes', id, tiles: concat(tiles), edge: concat(edge), last: true }))
-    }
-    const end = endOfAnswer({ to, proof }, checkpoint.size)
-    for (let at = from; at < end; ) {
-      const next = Math.min(end, (Math.floor(at / tileWidth) + 1) * tileWidth)
-      const text = concat(lines.slice(at, next).map((line) => this.secrets.get(hex(line.hash)) ?? line.bytes))
-      const frame = { kind: 'lines', id, from: at, count: next - at, text, size: 0 } as const
-      this.around.oracle.checkSent(this, log, frame)
-      if (this.lies && this.around.world.random.chance(0.5)) text[text.length - 5] = (text[text.length - 5] as number) ^ 1
+    for (const frame of answerOf(
+      { id, from, to, proof },
+      checkpoint,
+      lines,
+      (line) => this.secrets.get(hex(line.hash)) ?? line.bytes
+    )) {
+      if (frame.kind === 'lines') {
+        this.around.oracle.checkSent(this, log, frame)
+        const { text } = frame
+        if (this.lies && this.around.world.random.chance(0.5)) text[text.length - 5] = (text[text.length - 5] as number) ^ 1
+      }
       link.send(syncMessage.encode(frame))
-      at = next
     }
-    link.send(syncMessage.encode({ kind: 'end', id, count: end - from, reason: endReason.done }))
-    return end - from
+    return endOfAnswer({ to, proof }, checkpoint.size) - from
   }
-}
-
-const edges = new WeakMap<DiskLine, readonly Uint8Array[]>()
-
-function edgeAt(lines: readonly DiskLine[], size: number): readonly Uint8Array[] {
-  const key = lines[size - 1] as DiskLine
-  const edge = edges.get(key) ?? edgeOf(concat(lines.slice(size - (size % tileWidth), size).map(({ hash }) => hash)))
-  edges.set(key, edge)
-  return edge
-}
-
-const tileRoots = new WeakMap<DiskLine, Uint8Array>()
-
-function tileRoot(lines: readonly DiskLine[], tile: number): Uint8Array {
-  const key = lines[(tile + 1) * tileWidth - 1] as DiskLine
-  const root =
-    tileRoots.get(key) ?? subtreeRoot(concat(lines.slice(tile * tileWidth, (tile + 1) * tileWidth).map(({ hash }) => hash)))
-  tileRoots.set(key, root)
-  return root
 }
 
 function hlcOf(bytes: Uint8Array): Hlc {

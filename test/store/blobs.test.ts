@@ -30,6 +30,7 @@ import {
   utf8
 } from '../../src/core/index.ts'
 import { type BlobStore, openBlobs } from '../../src/store/index.ts'
+import { sharedPath } from '../shared.ts'
 
 const mib = 1_048_576
 let root: string
@@ -70,11 +71,7 @@ describe('keeping a blob', () => {
       const bytes = vectorBytes(sizeBytes)
       const digest = digestOf(bytes)
       writeFileSync(join(root, 'file'), bytes)
-      const cid = execFileSync(
-        'python3',
-        [join(import.meta.dirname, '../../../shared/oracles/unixfs-cid.py'), join(root, 'file')],
-        { encoding: 'utf8' }
-      ).trim()
+      const cid = execFileSync('python3', [sharedPath('oracles/unixfs-cid.py'), join(root, 'file')], { encoding: 'utf8' }).trim()
       const ways = [
         async () => await store.put(bytes),
         async () => await store.put(inParts(bytes, 70_001)),
@@ -189,12 +186,11 @@ describe('reading', () => {
       expect(blocks.root).toBe(cid)
       const entry = await exporter(CID.parse(cid), { get: (wanted: CID) => blocks.get(wanted) } as Parameters<typeof exporter>[1])
       expect(entry.size).toBe(BigInt(sizeBytes))
+      if (entry.type !== 'file' && entry.type !== 'raw') throw new Error(`the exporter took it for a ${entry.type}`)
       expect(Buffer.from(bytes).equals(await all(entry.content()))).toBe(true)
-      expect(
-        await codeThrown(
-          all(blocks.get(CID.parse('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyka'.replace(/ka$/, 'ku'))))
-        )
-      ).toBe(sizeBytes === 0 ? undefined : 'E_NOT_FOUND')
+      expect(await codeThrown(all(blocks.get(CID.parse('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'))))).toBe(
+        sizeBytes === 0 ? undefined : 'E_NOT_FOUND'
+      )
     }
   )
 })

@@ -40,7 +40,9 @@ export function streamOfSocket(socket: Socket): ByteStream {
 }
 
 /** Returns a listening server on the loopback, that gives each connection as stream. */
-export async function listenTcp(onStream: (stream: ByteStream) => void): Promise<{ readonly server: Server; readonly port: number }> {
+export async function listenTcp(
+  onStream: (stream: ByteStream) => void
+): Promise<{ readonly server: Server; readonly port: number }> {
   const server = createServer({ allowHalfOpen: true, highWaterMark: 256 * 1024 }, (socket) => onStream(streamOfSocket(socket)))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -49,7 +51,7 @@ export async function listenTcp(onStream: (stream: ByteStream) => void): Promise
 
 /** Returns a new connection as stream. */
 export async function connectTcp(port: number): Promise<ByteStream> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, highWaterMark: 256 * 1024 })
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   await once(socket, 'connect')
   return streamOfSocket(socket)
 }

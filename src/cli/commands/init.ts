@@ -11,7 +11,7 @@ export async function init(context: Context, { name, network }: { readonly name:
   await Node.init(context.root, name, network)
   for await (const record of ask(context, 'id', {})) {
     if (context.json) printJson(record)
-    else {
+    else if (!context.quiet) {
       print(`made a node in ${context.root}`)
       print(`  key    ${String(record['did'])}`)
       print(`  log    ${String(record['logId'])}`)

@@ -1,3 +1,4 @@
+import { RejoinError } from '../../core/index.ts'
 import { ask, type AnyRecord, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'
@@ -15,6 +16,7 @@ export function wordEntry(record: AnyRecord): string {
 
 /** Prints the events of one log or of all; with --follow goes on as events arrive. */
 export async function log(context: Context, name: string | undefined, flags: { readonly follow?: boolean; readonly last?: string }): Promise<number> {
+  if (flags.last !== undefined && !/^[0-9]{1,15}$/.test(flags.last)) throw new RejoinError('E_USAGE', `--last is not a count: ${JSON.stringify(flags.last)}`)
   const args = { ...(name !== undefined && { log: name }), ...(flags.follow === true && { follow: true }), ...(flags.last !== undefined && { last: Number(flags.last) }) }
   await printAll(context, ask(context, 'log', args, { network: false }), (record) => print(wordEntry(record)))
   return 0

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { unlinkSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { errorCodes, type ErrorCode, RejoinError } from '../../core/index.ts'
 import { spool } from '../../node/index.ts'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
@@ -35,9 +35,12 @@ export async function publishFiles(context: Context, files: readonly string[], f
       paths.push(resolve(file))
       continue
     }
-    const path = join(tmpdir(), `rejoin-stdin-${randomBytes(8).toString('hex')}`)
+    // the file's name becomes the document's title: the same for the same input, whenever it is published
+    const folder = join(tmpdir(), `rejoin-stdin-${randomBytes(8).toString('hex')}`)
+    mkdirSync(folder, { mode: 0o700 })
+    spooled.push(folder)
+    const path = join(folder, 'stdin')
     await spool(process.stdin, path)
-    spooled.push(path)
     paths.push(path)
   }
   const options = {
@@ -49,7 +52,7 @@ export async function publishFiles(context: Context, files: readonly string[], f
   }
   let exit = 0
   try {
-    await printAll(context, noted(ask(context, 'publish', { files: paths, options }), (code) => (exit = exit === 0 ? exitOf(code) : exit)), (record) => {
+    await printAll(context, noted(ask(context, 'publish', { files: paths, options }), spooled, (code) => (exit = exit === 0 ? exitOf(code) : exit)), (record) => {
       if (record.kind === 'error') {
         process.stderr.write(`rejoin: error: ${printable(String(record['file']))}: ${printable(String(record['error']))} (${String(record['code'])})\n`)
         if (record['hint'] !== undefined) process.stderr.write(`rejoin: hint: ${printable(String(record['hint']))}\n`)
@@ -60,7 +63,7 @@ export async function publishFiles(context: Context, files: readonly string[], f
       if (warnings.length > 0 && !context.quiet) notice(`warning: ${printable(String(record['file']))}: ${printable(warnings[0] ?? '')}${warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : ''}`)
     })
   } finally {
-    for (const path of spooled) unlinkSync(path)
+    for (const folder of spooled) rmSync(folder, { recursive: true, force: true })
   }
   return exit
 }
@@ -69,10 +72,10 @@ function exitOf(code: string): number {
   return code in errorCodes ? errorCodes[code as ErrorCode].exit : 1
 }
 
-/** Passes records on, and tells the code of each refusal. */
-async function* noted(records: AsyncIterable<AnyRecord>, refused: (code: string) => void): AsyncGenerator<AnyRecord> {
+/** Passes records on, with `-` for what came from standard input, and tells the code of each refusal. */
+async function* noted(records: AsyncIterable<AnyRecord>, spooled: readonly string[], refused: (code: string) => void): AsyncGenerator<AnyRecord> {
   for await (const record of records) {
     if (record.kind === 'error') refused(String(record['code']))
-    yield record
+    yield spooled.includes(dirname(String(record['file']))) ? { ...record, file: '-' } : record
   }
 }

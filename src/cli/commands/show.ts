@@ -8,7 +8,7 @@ export async function show(context: Context, what: string): Promise<number> {
     if (record.kind === 'event') {
       print(`event      ${String(record['log'])}/${String(record['index'])}`)
       print(`author     ${printable(String(record['author']))}`)
-      print(printable(JSON.stringify(record['event'], null, 2)).replaceAll('\ufffd', '\n'))
+      for (const line of JSON.stringify(record['event'], null, 2).split('\n')) print(printable(line))
     } else if (record.kind === 'artifact') {
       print(`artifact   ${String(record['digest'])}  ${printable(String(record['artifactType'] ?? ''))}`)
       for (const layer of record['layers'] as readonly { readonly digest: string; readonly size: number; readonly mediaType: string }[]) print(`  layer    ${layer.digest}  ${layer.size}  ${printable(layer.mediaType)}`)

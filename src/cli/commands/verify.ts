@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { RejoinError } from '../../core/index.ts'
 import { verifyFolder } from '../../store/index.ts'
@@ -7,6 +8,7 @@ import { endProgress, print, printable, printJson } from '../output.ts'
 /** Derives everything in a folder again from its flat files and names what is wrong. @returns 0, or 11 where something is */
 export async function verify(context: Context, folder: string | undefined): Promise<number> {
   const root = folder === undefined ? context.root : resolve(folder)
+  if (!existsSync(root)) throw new RejoinError('E_NO_DATA', `there is no folder ${root}`)
   const faults = verifyFolder(root, { signal: context.signal })
   let faultCount = 0
   for (;;) {

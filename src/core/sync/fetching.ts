@@ -1,0 +1,285 @@
+import { concat } from '../bytes.ts'
+import { RejoinError } from '../error.ts'
+import { type Checkpoint, verifyCheckpoint } from '../log/checkpoint.ts'
+import { hashOfLogId, type LogId } from '../log/log-id.ts'
+import { tileWidth } from '../log/merkle.ts'
+import { Catchup, type EntryRange, rangeEntries } from './catchup.ts'
+import type { SyncMessage } from './message.ts'
+import { type Offer, Plan } from './plan.ts'
+import type { Pull, SessionEffect } from './session-io.ts'
+
+/** A WANT on its way. */
+interface Asked {
+  readonly log: LogId
+  readonly pull: Pull
+  range: EntryRange
+  /** where its proof is being received */
+  proof: { checkpoint: Checkpoint; cose: Uint8Array | undefined; tiles: Uint8Array[] } | undefined
+  readonly wantsProof: boolean
+  catchup: Catchup | undefined
+  /** text that came and is not proven yet, from entry `got` to entry `next` */
+  pieces: Uint8Array[]
+  got: number
+  next: number
+}
+
+const maxLogsAtOnce = 16
+const maxAskedALog = 2
+/** a catch-up over more entries than this is noted, so that it can go on after a restart */
+const prepareEntries = 4096
+/** The part of a session that fetches what the other side has more of. Mutable. */
+export class Fetching {
+  /** logs of which not everything came that was asked for */
+  failedPulls = 0
+  /** entries that came */
+  received = 0
+  /** surveys under way, here and of the session */
+  surveys = 0
+  private readonly catchups: Map<LogId, Catchup>
+  private readonly asked = new Map<number, Asked>()
+  private readonly queue: Pull[] = []
+  private readonly active = new Map<LogId, Pull>()
+  /** shared catch-ups that this session takes part in */
+  private readonly joined = new Map<LogId, Catchup>()
+  private readonly doneLogs = new Set<LogId>()
+  private readonly dropped = new Set<number>()
+  private nextId = 1
+
+  /** @param catchups what this node fetches at the moment, shared by its sessions */
+  constructor(catchups: Map<LogId, Catchup>) {
+    this.catchups = catchups
+  }
+
+  /** Takes what a survey found wanting. */
+  add(pulls: readonly Pull[]): void {
+    this.surveys--
+    this.queue.push(...pulls)
+  }
+
+  /** Whether nothing is under way or waiting. */
+  get idle(): boolean {
+    return this.surveys === 0 && this.queue.length === 0 && this.active.size === 0 && this.asked.size === 0
+  }
+
+  /** Asks for as much as may be under way at once. */
+  pump(effects: SessionEffect[]): void {
+    while (this.active.size < maxLogsAtOnce && this.queue.length > 0) {
+      const pull = this.queue.shift() as Pull
+      this.active.set(pull.log, pull)
+    }
+    for (const pull of this.active.values()) this.ask(pull, effects)
+  }
+
+  /** Gives back what was asked for and not received. */
+  release(): void {
+    for (const { catchup, range, got } of this.asked.values()) catchup?.giveBack({ from: got, to: range.to })
+    this.asked.clear()
+    for (const [log, catchup] of this.joined) {
+      catchup.users--
+      if (catchup.users === 0 && this.catchups.get(log) === catchup) this.catchups.delete(log)
+    }
+    this.joined.clear()
+  }
+
+  /** Asks for the next ranges of a log; lets go of it once nothing of it is left to ask. */
+  private ask(pull: Pull, effects: SessionEffect[]): void {
+    const { log, have, size } = pull
+    const mine = [...this.asked.values()].filter((asked) => asked.log === log)
+    const catchup = this.catchups.get(log)
+    if (catchup === undefined) {
+      if (mine.length > 0) return
+      if (this.joined.delete(log)) this.surveyAgain(pull, effects)
+      if (have.size > size || this.doneLogs.has(log) || !this.active.has(log)) {
+        this.active.delete(log)
+        return
+      }
+      this.want(
+        pull,
+        { from: have.size, to: Math.min(size, (Math.floor(have.size / rangeEntries) + 1) * rangeEntries) },
+        undefined,
+        effects
+      )
+      return
+    }
+    if (this.joined.get(log) !== catchup) {
+      catchup.users++
+      this.joined.set(log, catchup)
+    }
+    for (let count = mine.length; count < maxAskedALog; count++) {
+      const range = catchup.claim(size)
+      if (range === undefined) {
+        if (count > 0 || catchup.isFetching) return
+        // what is left is more than this side's source has, and nobody else fetches it
+        this.failedPulls++
+        this.active.delete(log)
+        return
+      }
+      this.want(pull, range, catchup, effects)
+    }
+  }
+
+  /** A catch-up that this session took part in is over: looks whether the other side has still more. */
+  private surveyAgain({ log, author, size }: Pull, effects: SessionEffect[]): void {
+    this.active.delete(log)
+    this.surveys++
+    effects.push({ kind: 'survey', heads: [{ log: hashOfLogId(log), size, root: new Uint8Array(32), author }] })
+  }
+
+  private want(pull: Pull, range: EntryRange, catchup: Catchup | undefined, effects: SessionEffect[]): void {
+    const id = this.nextId++
+    const wantsProof = catchup === undefined
+    this.asked.set(id, {
+      log: pull.log,
+      pull,
+      range,
+      proof: undefined,
+      wantsProof,
+      catchup,
+      pieces: [],
+      got: range.from,
+      next: range.from
+    })
+    effects.push({ kind: 'send', message: { kind: 'want', id, log: hashOfLogId(pull.log), ...range, proof: wantsProof } })
+  }
+
+  private needAsked(id: number): Asked {
+    const asked = this.asked.get(id)
+    if (asked === undefined) throw new RejoinError('E_PROTOCOL', `an answer to the request ${id}, which is not open`)
+    return asked
+  }
+
+  /** Takes the checkpoint that answers a WANT with proof. @throws E_PROTOCOL E_SIGNATURE and what verifyCheckpoint throws */
+  takeCheckpoint({ id, note, cose }: Extract<SyncMessage, { kind: 'checkpoint' }>): void {
+    const asked = this.needAsked(id)
+    if (!asked.wantsProof || asked.proof !== undefined) throw new RejoinError('E_PROTOCOL', 'a CHECKPOINT that was not asked for')
+    const checkpoint = verifyCheckpoint(note.slice(), asked.log, asked.pull.author)
+    // an old checkpoint is no other history
+    if (checkpoint.size < asked.range.from)
+      throw new RejoinError('E_PROTOCOL', `a CHECKPOINT of ${checkpoint.size} entries where more were asked for`)
+    asked.proof = { checkpoint, cose: cose?.slice(), tiles: [] }
+  }
+
+  /** Takes hashes; with the last of them the plan is made. @throws E_PROTOCOL E_TILE E_ROOT */
+  takeHashes({ id, tiles, edge, last }: Extract<SyncMessage, { kind: 'hashes' }>, effects: SessionEffect[]): void {
+    const asked = this.needAsked(id)
+    const { proof, pull } = asked
+    if (proof === undefined || asked.catchup !== undefined) throw new RejoinError('E_PROTOCOL', 'HASHES before their CHECKPOINT')
+    proof.tiles.push(tiles.slice())
+    const gathered = proof.tiles.reduce((sum, part) => sum + part.length, 0)
+    if (gathered > (Math.floor(proof.checkpoint.size / tileWidth) + 1) * 32)
+      throw new RejoinError('E_TILE', 'more hashes than the log has tiles')
+    if (!last) return
+    const split = Array.from({ length: edge.length / 32 }, (_, i) => edge.slice(i * 32, i * 32 + 32))
+    const { checkpoint, cose } = proof
+    const offer: Offer = {
+      checkpoint,
+      cose,
+      fromTile: Math.floor(pull.have.size / tileWidth),
+      tileHashes: concat(proof.tiles),
+      edge: split
+    }
+    let plan: Plan
+    try {
+      plan = Plan.make(pull.have, offer)
+    } catch (error) {
+      if (!(error instanceof RejoinError && error.code === 'E_ROOT') || pull.have.size === 0) throw error
+      effects.push({ kind: 'conflict', log: asked.log, note: checkpoint.note })
+      this.drop(asked, id, effects)
+      return
+    }
+    asked.range = { from: asked.range.from, to: endOfAnswer({ to: asked.range.to, proof: true }, plan.to) }
+    const other = this.catchups.get(asked.log)
+    asked.catchup = other ?? new Catchup(asked.log, plan, asked.range)
+    if (other !== undefined) {
+      this.asked.delete(id)
+      this.dropped.add(id)
+      return
+    }
+    this.catchups.set(asked.log, asked.catchup)
+    if (asked.catchup.done) {
+      this.complete(asked.catchup, effects)
+      return
+    }
+    if (plan.to - plan.from > prepareEntries) effects.push({ kind: 'prepare', offer })
+    effects.push({ kind: 'poke' })
+  }
+
+  /** Ends a request without a result; the log is left to a later session. */
+  private drop(asked: Asked, id: number, effects: SessionEffect[]): void {
+    this.asked.delete(id)
+    this.dropped.add(id)
+    this.failedPulls++
+    this.active.delete(asked.log)
+    this.giveBack(asked, effects)
+  }
+
+  private giveBack({ catchup, got, range }: Asked, effects: SessionEffect[]): void {
+    if (catchup === undefined) return
+    catchup.giveBack({ from: got, to: range.to })
+    effects.push({ kind: 'poke' })
+  }
+
+  /** Takes lines; whole tiles of them are proven and handed out for storing. @throws E_PROTOCOL E_LINE E_ROOT */
+  takeLines({ id, from, count, text }: Extract<SyncMessage, { kind: 'lines' }>, effects: SessionEffect[]): void {
+    this.received += count
+    if (this.dropped.has(id)) return
+    const asked = this.needAsked(id)
+    const { catchup, range } = asked
+    if (catchup === undefined) throw new RejoinError('E_PROTOCOL', 'LINES before what proves them')
+    if (from !== asked.next || from + count > range.to || count === 0) {
+      throw new RejoinError('E_PROTOCOL', `LINES from ${from} where ${asked.next} was to come`)
+    }
+    asked.pieces.push(text)
+    asked.next += count
+    if (asked.next % tileWidth !== 0 && asked.next !== range.to) {
+      if (asked.next - asked.got > tileWidth) throw new RejoinError('E_PROTOCOL', 'LINES do not end where a tile ends')
+      return
+    }
+    const block = {
+      from: asked.got,
+      count: asked.next - asked.got,
+      text: asked.pieces.length === 1 ? text : concat(asked.pieces)
+    }
+    asked.pieces = []
+    const ready = catchup.deliver(catchup.plan.prove(block))
+    asked.got = asked.next
+    if (ready.length === 0) return
+    const { log } = asked
+    effects.push({ kind: 'store', log, blocks: ready })
+    if (catchup.done) this.complete(catchup, effects)
+  }
+
+  /** Every line up to the signed head is handed out for storing: the head may be put in place. */
+  private complete({ log, plan }: Catchup, effects: SessionEffect[]): void {
+    const { checkpoint, cose } = plan.offer
+    this.catchups.delete(log)
+    effects.push({ kind: 'commit', log, checkpoint, cose }, { kind: 'poke' })
+  }
+
+  /** Takes the end of an answer. @throws E_PROTOCOL where its count is another than came */
+  takeEnd({ id, count }: Extract<SyncMessage, { kind: 'end' }>, effects: SessionEffect[]): void {
+    if (this.dropped.delete(id)) return
+    const asked = this.needAsked(id)
+    if (count !== asked.next - asked.range.from)
+      throw new RejoinError('E_PROTOCOL', `END counts ${count} entries where ${asked.next - asked.range.from} came`)
+    this.asked.delete(id)
+    if (asked.catchup !== undefined && asked.got === asked.range.to) {
+      asked.catchup.finishRange()
+      return
+    }
+    this.failedPulls++
+    this.active.delete(asked.log)
+    this.doneLogs.add(asked.log)
+    this.giveBack(asked, effects)
+  }
+}
+
+/** Returns the next multiple of 256 at or above an index. */
+function tileEnd(index: number): number {
+  return Math.ceil(index / tileWidth) * tileWidth
+}
+
+/** Returns where an answer to a WANT ends: with a proof it goes on to the end of the tile, since only whole tiles can be proven. */
+export function endOfAnswer(want: { readonly to: number; readonly proof: boolean }, size: number): number {
+  return Math.min(want.proof ? tileEnd(want.to) : want.to, size)
+}
