@@ -17,7 +17,8 @@ export function parseAddress(text: string): Multiaddr {
   throw new RejoinError('E_USAGE', `not a network address: ${JSON.stringify(text.slice(0, 200))}`, { hint: example })
 }
 
-const example = 'an address looks like /ip4/192.0.2.1/tcp/4001 or /dns4/node.example/tcp/4001/p2p/12D3KooW…, as `rejoin id` prints them'
+const example =
+  'an address looks like /ip4/192.0.2.1/tcp/4001 or /dns4/node.example/tcp/4001/p2p/12D3KooW…, as `rejoin id` prints them'
 
 /** Returns the peer ID at the end of an address, undefined where it has none. */
 export function peerIdIn(address: Multiaddr): string | undefined {

@@ -7,7 +7,8 @@ function chain(error: unknown): readonly Error[] {
   return [error, ...inner.flatMap(chain), ...chain(error.cause)]
 }
 
-const codeIn = (errors: readonly Error[]): string | undefined => errors.map((one) => (one as NodeJS.ErrnoException).code).find((code) => code?.startsWith('E') === true)
+const codeIn = (errors: readonly Error[]): string | undefined =>
+  errors.map((one) => (one as NodeJS.ErrnoException).code).find((code) => code?.startsWith('E') === true)
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -21,7 +22,9 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Returns whether a dial broke in the handshake, after something answered. */
 export function brokeInHandshake(error: unknown): boolean {
-  return chain(error).some(({ name }) => name === 'EncryptionFailedError' || name === 'MuxerUnavailableError' || name === 'ConnectionClosedError')
+  return chain(error).some(
+    ({ name }) => name === 'EncryptionFailedError' || name === 'MuxerUnavailableError' || name === 'ConnectionClosedError'
+  )
 }
 
 /** Returns why an address could not be dialled, as one of our errors: E_UNREACHABLE, E_USAGE or E_REFUSED. */
@@ -33,16 +36,29 @@ export function dialFailure(error: unknown, address: string): RejoinError {
   const fail = (code: 'E_UNREACHABLE' | 'E_USAGE' | 'E_REFUSED', message: string, hint?: string): RejoinError =>
     new RejoinError(code, message, { cause: error, ...(hint !== undefined && { hint }) })
   if (saying(/dial self/)) return fail('E_USAGE', `${address} is this node itself`)
-  if (named('DialDeniedError', 'ConnectionInterceptedError')) return fail('E_REFUSED', `the node at ${address} is denied by this node's own rules`)
+  if (named('DialDeniedError', 'ConnectionInterceptedError'))
+    return fail('E_REFUSED', `the node at ${address} is denied by this node's own rules`)
   if (named('NoValidAddressesError', 'InvalidMultiaddrError', 'TransportUnavailableError')) {
-    return fail('E_USAGE', `${address} can not be dialled`, 'TCP and WebSocket addresses can: /ip4/192.0.2.1/tcp/4001 or /dns4/node.example/tcp/4002/ws')
+    return fail(
+      'E_USAGE',
+      `${address} can not be dialled`,
+      'TCP and WebSocket addresses can: /ip4/192.0.2.1/tcp/4001 or /dns4/node.example/tcp/4002/ws'
+    )
   }
   if (saying(/peer ?id|Payload identity key/i)) {
-    return fail('E_UNREACHABLE', `another node answers at ${address}: its key is not the one in the address`, 'ask for the present address: `rejoin id` on the other node prints it')
+    return fail(
+      'E_UNREACHABLE',
+      `another node answers at ${address}: its key is not the one in the address`,
+      'ask for the present address: `rejoin id` on the other node prints it'
+    )
   }
   const reason = reasons[codeIn(errors) ?? ''] ?? (named('TimeoutError', 'AbortError') ? reasons['ETIMEDOUT'] : undefined)
   if (reason !== undefined && !brokeInHandshake(error)) return fail('E_UNREACHABLE', `${address} could not be reached: ${reason}`)
-  return fail('E_UNREACHABLE', `what answers at ${address} broke off the handshake`, 'it may deny this node, be overloaded, or be no rejoin node')
+  return fail(
+    'E_UNREACHABLE',
+    `what answers at ${address} broke off the handshake`,
+    'it may deny this node, be overloaded, or be no rejoin node'
+  )
 }
 
 /** Returns why a stream could not be opened: E_NETWORK where the peer doesn't know the protocol of this network, else E_GONE or E_TIMEOUT. */
@@ -53,7 +69,8 @@ export function openFailure(error: unknown, peerId: string, protocol: string): R
   if (named('UnsupportedProtocolError')) {
     return new RejoinError('E_NETWORK', `${peerId} does not speak ${protocol}: it belongs to another network`, { cause: error })
   }
-  if (named('TimeoutError', 'AbortError')) return new RejoinError('E_TIMEOUT', `${peerId} did not answer to ${protocol} in time`, { cause: error })
+  if (named('TimeoutError', 'AbortError'))
+    return new RejoinError('E_TIMEOUT', `${peerId} did not answer to ${protocol} in time`, { cause: error })
   return new RejoinError('E_GONE', `${peerId} went away while ${protocol} was opened`, { cause: error })
 }
 
@@ -61,14 +78,25 @@ export function openFailure(error: unknown, peerId: string, protocol: string): R
 export function listenFailure(error: unknown): RejoinError {
   const [, address, reason] = /^\s*(\/[^\s:]\S*?): (.+)$/m.exec(error instanceof Error ? error.message : String(error)) ?? []
   const at = address ?? 'an address'
-  const fail = (code: 'E_EXISTS' | 'E_PERMISSION' | 'E_USAGE' | 'E_IO', message: string, hint: string): RejoinError => new RejoinError(code, message, { cause: error, hint })
+  const fail = (code: 'E_EXISTS' | 'E_PERMISSION' | 'E_USAGE' | 'E_IO', message: string, hint: string): RejoinError =>
+    new RejoinError(code, message, { cause: error, hint })
   if (reason?.includes('EADDRINUSE') === true) {
     return fail('E_EXISTS', `${at} is in use by another program`, 'stop it, or listen on another port; /tcp/0 takes a free one')
   }
-  if (reason?.includes('EACCES') === true) return fail('E_PERMISSION', `${at} may not be listened on`, 'ports below 1024 need a privilege; take another port')
-  if (reason?.includes('EADDRNOTAVAIL') === true) return fail('E_USAGE', `${at} is no address of this machine`, 'listen on /ip4/0.0.0.0/tcp/4001 for all of them')
+  if (reason?.includes('EACCES') === true)
+    return fail('E_PERMISSION', `${at} may not be listened on`, 'ports below 1024 need a privilege; take another port')
+  if (reason?.includes('EADDRNOTAVAIL') === true)
+    return fail('E_USAGE', `${at} is no address of this machine`, 'listen on /ip4/0.0.0.0/tcp/4001 for all of them')
   if (reason?.includes('No transport') === true) {
-    return fail('E_USAGE', `${at} can not be listened on`, 'TCP and WebSocket addresses can: /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4002/ws')
+    return fail(
+      'E_USAGE',
+      `${at} can not be listened on`,
+      'TCP and WebSocket addresses can: /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4002/ws'
+    )
   }
-  return fail('E_IO', `${at} could not be listened on: ${reason ?? String(error)}`.slice(0, 200), 'try another address with --listen')
+  return fail(
+    'E_IO',
+    `${at} could not be listened on: ${reason ?? String(error)}`.slice(0, 200),
+    'try another address with --listen'
+  )
 }

@@ -6,5 +6,10 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface'
  */
 export function gater(isDenied: (peerId: string) => boolean): ConnectionGater {
   const deny = (peerId: PeerId): boolean => peerId.type !== 'Ed25519' || isDenied(peerId.toString())
-  return { denyDialPeer: deny, denyOutboundConnection: deny, denyOutboundEncryptedConnection: deny, denyInboundEncryptedConnection: deny }
+  return {
+    denyDialPeer: deny,
+    denyOutboundConnection: deny,
+    denyOutboundEncryptedConnection: deny,
+    denyInboundEncryptedConnection: deny
+  }
 }

@@ -1,5 +1,5 @@
-import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import type { PeerId } from '@libp2p/interface'
+import type { GossipService } from './gossip.ts'
 
 /** What GossipWatch needs of the host. */
 export interface Watched {
@@ -23,7 +23,7 @@ const patienceBeats = 3
  * of ours is open with it: who dialled it dials again, and the sync on connect brings what was lost.
  */
 export class GossipWatch {
-  private readonly service: GossipSub
+  private readonly service: GossipService
   private readonly watched: Watched
   private readonly beatsMissed = new Map<string, number>()
   private readonly onBeat = (): void => this.beat()
@@ -31,7 +31,7 @@ export class GossipWatch {
     this.beatsMissed.set(detail.peerId.toString(), 0)
   }
 
-  constructor(service: GossipSub, watched: Watched) {
+  constructor(service: GossipService, watched: Watched) {
     this.service = service
     this.watched = watched
     service.addEventListener('gossipsub:heartbeat', this.onBeat)

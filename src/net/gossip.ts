@@ -1,8 +1,17 @@
-import { gossipsub, type GossipSub, type GossipsubOpts, StrictNoSign, type TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import {
+  gossipsub,
+  type GossipSub,
+  type GossipsubOpts,
+  StrictNoSign,
+  type TopicValidatorResult
+} from '@chainsafe/libp2p-gossipsub'
 import { RejoinError, sha256 } from '../core/index.ts'
 import type { NetLog } from './log.ts'
 import { topicId } from './names.ts'
 import { maxGossipBacklogBytes, maxGossipBytes, maxGossipRpcBytes } from './settings.ts'
+
+/** The running gossipsub; its package is named in this file only, since it may move again. */
+export type GossipService = GossipSub
 
 /** What a validator says: pass it on, drop it, or drop it and hold it against the sender. */
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
@@ -58,7 +67,7 @@ export function gossipService(network: string): ReturnType<typeof gossipsub> {
 }
 
 /** Returns Gossip over a started gossipsub. */
-export function gossipOver(service: GossipSub, network: string, log: NetLog): Gossip {
+export function gossipOver(service: GossipService, network: string, log: NetLog): Gossip {
   const topics = new Set([topicId(network, 'heads'), topicId(network, 'urgent')])
   const must = (topic: string): void => {
     if (!topics.has(topic)) throw new Error(`bug: ${topic} is no topic of the network ${network}`)

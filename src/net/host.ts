@@ -146,7 +146,10 @@ class LiveHost implements Host {
     if (connection === undefined) throw new RejoinError('E_UNREACHABLE', `${peerId} is not connected`)
     try {
       const both = AbortSignal.any([signal, AbortSignal.timeout(openTimeoutMs)])
-      return this.adopt(await connection.newStream([protocol], { signal: both, maxOutboundStreams: maxStreamsPerProtocol }), peerId)
+      return this.adopt(
+        await connection.newStream([protocol], { signal: both, maxOutboundStreams: maxStreamsPerProtocol }),
+        peerId
+      )
     } catch (error) {
       signal.throwIfAborted()
       throw openFailure(error, peerId, protocol)

@@ -1,4 +1,3 @@
-import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionEncrypter, Libp2p, Upgrader } from '@libp2p/interface'
@@ -10,7 +9,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { discoveries } from './discovery.ts'
 import { gater } from './gater.ts'
-import { gossipService } from './gossip.ts'
+import { type GossipService, gossipService } from './gossip.ts'
 import { libp2pLogger, type NetLog } from './log.ts'
 import { connectionSettings, muxerSettings, pingSettings } from './settings.ts'
 
@@ -26,7 +25,7 @@ export interface Libp2pInit {
 }
 
 /** A libp2p node with our services. */
-export type NetNode = Libp2p<{ readonly gossip: GossipSub; readonly identify: Identify; readonly identifyPush: unknown }>
+export type NetNode = Libp2p<{ readonly gossip: GossipService; readonly identify: Identify; readonly identifyPush: unknown }>
 
 /** A node, not started yet, and the switch between its two handshakes. */
 export interface MadeNode {

@@ -27,7 +27,9 @@ function format(template: unknown, values: readonly unknown[]): string {
 export function libp2pLogger(log: NetLog): ComponentLogger {
   const wanted = log !== noLog && log.isLevelEnabled?.('debug') !== false
   const forComponent = (name: string): Logger => {
-    const say = wanted ? (template: unknown, ...values: unknown[]): void => log.debug({ component: name }, format(template, values)) : silent
+    const say = wanted
+      ? (template: unknown, ...values: unknown[]): void => log.debug({ component: name }, format(template, values))
+      : silent
     return Object.assign((...args: [unknown, ...unknown[]]) => say(...args), {
       enabled: wanted,
       error: say,

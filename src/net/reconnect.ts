@@ -98,7 +98,8 @@ export class Reconnect {
       else this.later(link)
     } catch (error) {
       // being offline is said once, not with each try
-      if (!link.down && !this.stopping.signal.aborted) this.log.info({ address: link.address, err: error }, 'not reachable; trying on')
+      if (!link.down && !this.stopping.signal.aborted)
+        this.log.info({ address: link.address, err: error }, 'not reachable; trying on')
       link.down = true
       this.later(link)
     } finally {

@@ -8,7 +8,8 @@ const pieceBytes = 256 * 1024
 const pauseAtBytes = 1024 * 1024
 const resumeAtBytes = 256 * 1024
 
-const gone = (cause?: unknown): RejoinError => new RejoinError('E_GONE', 'the peer went away before the end of the stream', { cause })
+const gone = (cause?: unknown): RejoinError =>
+  new RejoinError('E_GONE', 'the peer went away before the end of the stream', { cause })
 
 /**
  * One libp2p stream as a ByteStream. It listens from the moment it is made, so that nothing is lost however late someone reads; holds at most some
@@ -172,7 +173,8 @@ export class NetStream implements ByteStream {
       await this.stream.close({ signal: AbortSignal.timeout(closeTimeoutMs) })
     } catch (cause) {
       if (this.failure !== undefined && unsentBytes === 0) return
-      const error = this.failure ?? new RejoinError('E_TIMEOUT', `the peer took nothing for ${closeTimeoutMs / 1000} s`, { cause })
+      const error =
+        this.failure ?? new RejoinError('E_TIMEOUT', `the peer took nothing for ${closeTimeoutMs / 1000} s`, { cause })
       this.abort(error)
       throw error
     }

@@ -68,13 +68,25 @@ export class Fetcher {
     const { digest, size, mediaType, blobs } = data
     if (typeof digest !== 'string' || !isDigest(digest) || digest !== subject) return
     for (const blob of Array.isArray(blobs) ? (blobs as readonly Json[]) : []) this.wantLarge(blob)
-    if (!this.node.blobs.has(digest)) this.wants.set(digest, { digest, ...(typeof size === 'number' && { size }), isManifest: typeof mediaType === 'string' && manifestTypes.test(mediaType) })
+    if (!this.node.blobs.has(digest))
+      this.wants.set(digest, {
+        digest,
+        ...(typeof size === 'number' && { size }),
+        isManifest: typeof mediaType === 'string' && manifestTypes.test(mediaType)
+      })
   }
 
   private wantLarge(blob: Json): void {
     if (!isObject(blob)) return
     const { digest, size, cid } = blob
-    if (typeof digest !== 'string' || !isDigest(digest) || typeof size !== 'number' || typeof cid !== 'string' || this.node.blobs.has(digest)) return
+    if (
+      typeof digest !== 'string' ||
+      !isDigest(digest) ||
+      typeof size !== 'number' ||
+      typeof cid !== 'string' ||
+      this.node.blobs.has(digest)
+    )
+      return
     if (size > this.node.config.fetchMaxBytes) return
     this.wants.set(digest, { digest, size, rootCid: cid, isManifest: false })
   }
@@ -83,7 +95,9 @@ export class Fetcher {
   poke(): void {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
-      void this.run(this.signal).catch((error: unknown) => (this.signal.aborted ? undefined : this.node.say(`fetching blobs failed: ${(error as Error).message}`)))
+      void this.run(this.signal).catch((error: unknown) =>
+        this.signal.aborted ? undefined : this.node.say(`fetching blobs failed: ${(error as Error).message}`)
+      )
     }, 2)
   }
 
@@ -111,7 +125,11 @@ export class Fetcher {
         open: async () => await this.host.open(peerId, protocolId(this.node.store.network, 'blob'), { signal })
       }))
       if (wants.length === 0 || sources.length === 0 || signal.aborted) break
-      const asked = wants.map(({ digest, size, rootCid }) => ({ digest, ...(size !== undefined && { sizeBytes: size }), ...(rootCid !== undefined && { cid: parseCid(rootCid) }) }))
+      const asked = wants.map(({ digest, size, rootCid }) => ({
+        digest,
+        ...(size !== undefined && { sizeBytes: size }),
+        ...(rootCid !== undefined && { cid: parseCid(rootCid) })
+      }))
       const { done } = await fetchBlobs(asked, sources, this.node.blobs, { signal })
       for (const digest of done) {
         fetched++

@@ -76,7 +76,10 @@ export class Live implements AsyncDisposable {
     await this.host.handle(protocolId(network, 'blob'), async (stream) => {
       this.serving.streams++
       try {
-        await serveBlobs(stream, this.node.blobs, { mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared', signal: this.stopping.signal })
+        await serveBlobs(stream, this.node.blobs, {
+          mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared',
+          signal: this.stopping.signal
+        })
       } finally {
         this.serving.streams--
         this.serving.lastMs = performance.now()
@@ -99,7 +102,13 @@ export class Live implements AsyncDisposable {
   private syncSoon(peerId: string): void {
     void this.sync(peerId, this.stopping.signal).catch((error: unknown) => {
       if (!(error instanceof RejoinError)) this.node.say(`sync with ${peerId} failed: ${String(error)}`)
-      else if (error.code !== 'E_GONE' && error.code !== 'E_UNREACHABLE' && error.code !== 'E_INTERRUPTED' && error.code !== 'E_TERMINATED') this.node.say(`sync with ${peerId} failed: ${error.message} (${error.code})`)
+      else if (
+        error.code !== 'E_GONE' &&
+        error.code !== 'E_UNREACHABLE' &&
+        error.code !== 'E_INTERRUPTED' &&
+        error.code !== 'E_TERMINATED'
+      )
+        this.node.say(`sync with ${peerId} failed: ${error.message} (${error.code})`)
     })
   }
 
@@ -125,7 +134,11 @@ export class Live implements AsyncDisposable {
     }
   }
 
-  private async syncOnce(peerId: string, signal: AbortSignal, onProgress?: (entries: number, bytes: number) => void): Promise<SyncResult> {
+  private async syncOnce(
+    peerId: string,
+    signal: AbortSignal,
+    onProgress?: (entries: number, bytes: number) => void
+  ): Promise<SyncResult> {
     const stream = await this.host.open(peerId, protocolId(this.node.store.network, 'sync'), { signal })
     const peer = this.host.peers().find((one) => one.peerId === peerId)
     const both = AbortSignal.any([signal, this.stopping.signal])
@@ -142,7 +155,13 @@ export class Live implements AsyncDisposable {
 
   private async answer(stream: ByteStream, peer: RemotePeer): Promise<void> {
     try {
-      this.sent(await driveSession(this.node.replica, stream, { signal: this.stopping.signal, share: this.node.share, peer: peer.publicKey }))
+      this.sent(
+        await driveSession(this.node.replica, stream, {
+          signal: this.stopping.signal,
+          share: this.node.share,
+          peer: peer.publicKey
+        })
+      )
     } catch (error) {
       if (!(error instanceof RejoinError)) throw error
     }
@@ -157,7 +176,11 @@ export class Live implements AsyncDisposable {
 
   /** Waits until peers that were sent events fetched the blobs that these name: a node that is up for one sync must not leave before. */
   async served(signal: AbortSignal): Promise<void> {
-    while (this.serving.sentEvents && !signal.aborted && (this.serving.streams > 0 || performance.now() - this.serving.lastMs < servedIdleMs)) {
+    while (
+      this.serving.sentEvents &&
+      !signal.aborted &&
+      (this.serving.streams > 0 || performance.now() - this.serving.lastMs < servedIdleMs)
+    ) {
       if (this.host.peers().length === 0) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -181,7 +204,8 @@ export class Live implements AsyncDisposable {
     if (before >= checkpoint.size) return
     this.announced.set(log, checkpoint.size)
     const block = folder.entries.read(before, checkpoint.size)
-    const whole = block.from === before && block.from + block.count === checkpoint.size && block.text.length <= maxAnnouncedTextBytes
+    const whole =
+      block.from === before && block.from + block.count === checkpoint.size && block.text.length <= maxAnnouncedTextBytes
     const announcement: Announcement = {
       log: hashOfLogId(log),
       from: whole ? before : checkpoint.size,
@@ -196,7 +220,12 @@ export class Live implements AsyncDisposable {
     const folder = this.node.store.folder(log)
     if (folder === undefined) return { key: undefined, admitted: false, frozen: false, tree: new Tree() }
     const admitted = this.node.gate.admits(didOf(folder.opened.publicKey))
-    return { key: folder.opened.publicKey, admitted, frozen: this.node.replica.isFrozen(log) || this.node.share.catchups.has(log), tree: folder.tree }
+    return {
+      key: folder.opened.publicKey,
+      admitted,
+      frozen: this.node.replica.isFrozen(log) || this.node.share.catchups.has(log),
+      tree: folder.tree
+    }
   }
 
   /** Decides on an announcement at once; what is let in is stored in the background. */
@@ -251,7 +280,9 @@ export class Live implements AsyncDisposable {
   }
 
   /** Fetches blobs that are named by events and not here yet, and waits for that. */
-  async fetchMissing(signal: AbortSignal): Promise<{ readonly fetched: number; readonly missing: number; readonly bytes: number }> {
+  async fetchMissing(
+    signal: AbortSignal
+  ): Promise<{ readonly fetched: number; readonly missing: number; readonly bytes: number }> {
     return await this.fetcher.run(signal)
   }
 

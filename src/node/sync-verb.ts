@@ -18,7 +18,10 @@ async function resolvePeer(live: Live, word: string, signal: AbortSignal): Promi
   const connected = live.host.peers().find(({ peerId }) => peerId === word || nameOf(live, peerId) === word)
   if (connected !== undefined) return connected.peerId
   const known = live.node.peers.peers().find(({ peerId }) => peerId === word || nameOf(live, peerId) === word)
-  if (known === undefined) throw new RejoinError('E_NOT_FOUND', `no peer ${JSON.stringify(word)} is known`, { hint: 'give its multiaddr, as its `rejoin id` prints it' })
+  if (known === undefined)
+    throw new RejoinError('E_NOT_FOUND', `no peer ${JSON.stringify(word)} is known`, {
+      hint: 'give its multiaddr, as its `rejoin id` prints it'
+    })
   return (await live.dial(known.address, limit)).peerId
 }
 
@@ -29,10 +32,16 @@ function nameOf(live: Live, peerId: string): string | undefined {
 /** Syncs with peers and fetches the blobs that new events name; yields progress and one result. @throws E_UNREACHABLE E_NETWORK E_GONE */
 export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncArgs>): AsyncGenerator<VerbRecord> {
   if (live === undefined) throw new RejoinError('E_USAGE', 'this needs the network', { hint: 'rejoin up starts the node' })
-  const peers = args.peers.length > 0 ? await Promise.all(args.peers.map(async (word) => await resolvePeer(live, word, signal))) : live.host.peers().map(({ peerId }) => peerId)
-  if (peers.length === 0) throw new RejoinError('E_UNREACHABLE', 'no peer is connected', { hint: 'name one: rejoin sync MULTIADDR' })
+  const peers =
+    args.peers.length > 0
+      ? await Promise.all(args.peers.map(async (word) => await resolvePeer(live, word, signal)))
+      : live.host.peers().map(({ peerId }) => peerId)
+  if (peers.length === 0)
+    throw new RejoinError('E_UNREACHABLE', 'no peer is connected', { hint: 'name one: rejoin sync MULTIADDR' })
   let progress: { readonly entries: number; readonly bytes: number } | undefined
-  const work = Promise.all(peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes }))))
+  const work = Promise.all(
+    peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes })))
+  )
   let results: readonly SyncResult[] | undefined
   let failure: unknown
   const settled = work.then(

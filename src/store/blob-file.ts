@@ -53,6 +53,25 @@ export async function readFully(file: FileHandle, bytes: Uint8Array, atByte: num
   }
 }
 
+/**
+ * Fills several byte arrays, one after the other, from a position of a file; with one call to the system where the file gives all.
+ * @throws as readFully
+ */
+export async function readInto(file: FileHandle, parts: readonly Uint8Array[], atByte: number, path: string): Promise<void> {
+  let count: number
+  try {
+    count = (await file.readv([...parts], atByte)).bytesRead
+  } catch (cause) {
+    throw ioError(cause, 'read', path)
+  }
+  let start = 0
+  for (const part of parts) {
+    const have = Math.max(0, Math.min(part.length, count - start))
+    if (have < part.length) await readFully(file, part.subarray(have), atByte + start + have, path)
+    start += part.length
+  }
+}
+
 /** Returns a chunk of memory that is not shared with other buffers. */
 export function allocate(sizeBytes: number): Uint8Array {
   return Buffer.allocUnsafeSlow(sizeBytes)

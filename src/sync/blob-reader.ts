@@ -1,5 +1,6 @@
-import { type BlobAnswer, blobAnswer, FrameSplitter, maxFrameBytes, RejoinError } from '../core/index.ts'
+import { AnswerSplitter, type BlobAnswer, RejoinError } from '../core/index.ts'
 import type { ByteStream } from './byte-stream.ts'
+import { passed } from './scavenge.ts'
 
 /** How long a source may bring less than 16 KiB while it is waited for, in milliseconds. */
 export const stallMs = 10_000
@@ -10,7 +11,7 @@ const looksPerLimit = 5
 export class AnswerReader {
   private readonly stream: ByteStream
   private readonly watch: Watch
-  private readonly frames: AsyncGenerator<Uint8Array, void, void>
+  private readonly answers: AsyncGenerator<BlobAnswer, void, void>
   /** what was not yet taken of the piece that came last */
   private rest: Uint8Array = new Uint8Array(0)
   private received = 0
@@ -19,7 +20,7 @@ export class AnswerReader {
   constructor(stream: ByteStream, limitMs: number = stallMs) {
     this.stream = stream
     this.watch = new Watch(limitMs, () => stream.abort(new RejoinError('E_TIMEOUT', 'the source makes no progress')))
-    this.frames = this.read()
+    this.answers = this.read()
   }
 
   /** How many bytes of pieces have come. */
@@ -28,13 +29,13 @@ export class AnswerReader {
   }
 
   /**
-   * Returns the next answer; the bytes of a piece are valid until the next call.
+   * Returns the next answer; a piece may come in parts, and its bytes are valid until the next call.
    * @throws E_GONE where the stream ended · E_TIMEOUT · E_FRAME E_TOO_LARGE
    */
   async next(): Promise<BlobAnswer> {
-    const { value, done } = await this.frames.next()
+    const { value, done } = await this.answers.next()
     if (done === true) throw new RejoinError('E_GONE', 'the source closed the stream before the end')
-    return blobAnswer.decode(value)
+    return value
   }
 
   /**
@@ -73,18 +74,19 @@ export class AnswerReader {
     this.watch.stop()
   }
 
-  private async *read(): AsyncGenerator<Uint8Array, void, void> {
-    const splitter = new FrameSplitter(maxFrameBytes)
+  private async *read(): AsyncGenerator<BlobAnswer, void, void> {
+    const splitter = new AnswerSplitter()
     const watch = this.watch
     watch.start()
     try {
       watch.wait()
       for await (const bytes of this.stream) {
         watch.came(bytes.length)
+        passed(bytes.length)
         yield* splitter.push(bytes)
         watch.wait()
       }
-      splitter.end()
+      splitter.finish()
     } catch (cause) {
       if (watch.hasStalled) throw new RejoinError('E_TIMEOUT', 'the source makes no progress', { cause })
       throw cause

@@ -16,8 +16,9 @@ import {
   RejoinError,
   rangeBytes
 } from '../core/index.ts'
-import { allocate, type BlobStore, readFully } from '../store/index.ts'
+import { allocate, type BlobStore, readInto } from '../store/index.ts'
 import type { ByteStream } from './byte-stream.ts'
+import { passed } from './scavenge.ts'
 
 /** Which blobs are served, and until when. */
 export interface ServeOptions {
@@ -159,15 +160,16 @@ class Serving {
       const load = async (chunk: number): Promise<Uint8Array> => {
         const bytes = rangeBytes(sizeBytes, chunk, 1)
         const frames = allocate(bytes + Math.ceil(bytes / pieceBytes) * pieceHeadBytes)
+        const pieces: Uint8Array[] = []
         let end = 0
         for (let at = 0; at < bytes; at += pieceBytes) {
           const head = pieceHead(Math.min(pieceBytes, bytes - at))
           frames.set(head, end)
-          end += head.length
-          const piece = frames.subarray(end, end + Math.min(pieceBytes, bytes - at))
-          await readFully(file, piece, chunk * chunkBytes + at, path)
-          end += piece.length
+          const start = end + head.length
+          end = start + Math.min(pieceBytes, bytes - at)
+          pieces.push(frames.subarray(start, end))
         }
+        await readInto(file, pieces, chunk * chunkBytes, path)
         this.sizeBytes += bytes
         return frames.subarray(0, end)
       }
@@ -179,6 +181,7 @@ class Serving {
           next.catch(() => {})
         }
         await this.stream.send(frames)
+        passed(frames.length)
       }
     } finally {
       await file.close()
@@ -217,6 +220,7 @@ class Serving {
     this.waiting = []
     this.waitingBytes = 0
     await this.stream.send(bytes)
+    passed(bytes.length)
   }
 }
 

@@ -184,7 +184,16 @@ describe('ARTIFACT-6: attestations', () => {
     const payload = (text: string): Recognised => of(JSON.stringify({ ...envelope, payload: text }))
     const urlSafe = Buffer.from(JSON.stringify({ ...statement, predicateType: 'urn:~~~???' })).toString('base64url')
     expect(payload(urlSafe)).toMatchObject({ title: 'urn:~~~???', warnings: [] })
-    for (const text of ['!', 'e30', Buffer.from('{"a":1,"a":2}').toString('base64'), Buffer.from('[').toString('base64')])
+    for (const text of [
+      '!',
+      'e30',
+      'e30===',
+      'e 30',
+      'e31=',
+      '====',
+      Buffer.from('{"a":1,"a":2}').toString('base64'),
+      Buffer.from('[').toString('base64')
+    ])
       expect(codes(payload(text))).toEqual(['W_CONTENT'])
     expect(codes(of(JSON.stringify({ ...envelope, signatures: [] })))).toEqual(['W_CONTENT'])
     expect(codes(of(JSON.stringify({ ...statement, subject: [{}], predicateType: 1 })))).toEqual(['W_CONTENT', 'W_CONTENT'])

@@ -90,7 +90,14 @@ async function play(steps: readonly Step[], lab: string): Promise<readonly strin
 }
 
 function patternOf(expected: readonly string[]): RegExp {
-  const lines = expected.map((line) => (line === '…' ? '(?:.*\\n)*?' : `${line.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}\\n`))
+  const lines = expected.map((line) =>
+    line === '…'
+      ? '(?:.*\\n)*?'
+      : `${line
+          .split('…')
+          .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+          .join('.*')}\\n`
+  )
   return new RegExp(`^${lines.join('')}$`)
 }
 
@@ -131,7 +138,8 @@ describe.concurrent('what the command line prints', () => {
         expect(outputs).toHaveLength(steps.length)
         for (const [i, { command, expected }] of steps.entries()) {
           const printed = outputs[i] === '' ? '' : `${outputs[i] as string}\n`
-          if (!patternOf(expected).test(printed)) expect(`$ ${command}\n${printed}`).toBe(`$ ${command}\n${expected.join('\n')}\n`)
+          if (!patternOf(expected).test(printed))
+            expect(`$ ${command}\n${printed}`).toBe(`$ ${command}\n${expected.join('\n')}\n`)
         }
       }
     } finally {

@@ -10,7 +10,10 @@ afterAll(async () => await lab[Symbol.asyncDispose]())
 
 function document(name: string): string {
   const path = lab.path(`${name}.cdx.json`)
-  writeFileSync(path, JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component: { type: 'library', name } } }))
+  writeFileSync(
+    path,
+    JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component: { type: 'library', name } } })
+  )
   return path
 }
 
@@ -20,7 +23,8 @@ async function logsOf(folder: string): Promise<readonly Printed[]> {
 
 /** Puts older files back over newer ones, without making a new file of any that is there: as rsync --inplace --delete does. */
 function restoreInPlace(backup: string, root: string): void {
-  const files = (folder: string): readonly string[] => globSync('**', { cwd: folder }).filter((path) => statSync(join(folder, path)).isFile())
+  const files = (folder: string): readonly string[] =>
+    globSync('**', { cwd: folder }).filter((path) => statSync(join(folder, path)).isFile())
   const kept = new Set(files(backup))
   for (const path of kept) {
     mkdirSync(dirname(join(root, path)), { recursive: true })
@@ -59,7 +63,8 @@ it('the two logs of a copied folder live side by side at a peer', async () => {
   const id = await lab.askOne('original', 'id')
   await lab.ask('peer', 'trust', 'add', 'original', String(id['did']))
   const peer = await lab.up('peer')
-  for (const folder of ['original', 'copy']) expect((await lab.ask(folder, 'sync', peer.address)).at(-1)).toMatchObject({ complete: true })
+  for (const folder of ['original', 'copy'])
+    expect((await lab.ask(folder, 'sync', peer.address)).at(-1)).toMatchObject({ complete: true })
   const logs = await logsOf('peer')
   expect(logs.map(({ size }) => Number(size)).toSorted((x, y) => x - y)).toEqual([1, 3, 3])
   expect((await lab.askOne('peer', 'status'))['conflicts']).toEqual([])
@@ -90,12 +95,18 @@ it('a folder restored from an older backup takes its lost tail back from a peer 
   expect(await logsOf('restored')).toMatchObject([{ log: id['logId'], size: 2 }])
 
   const restored = await lab.up('restored', keeper.address)
-  await eventually(async () => await logsOf('restored'), (logs) => logs.some(({ log, size }) => log === id['logId'] && size === 5))
+  await eventually(
+    async () => await logsOf('restored'),
+    (logs) => logs.some(({ log, size }) => log === id['logId'] && size === 5)
+  )
   const next = await lab.askOne('restored', 'publish', document('ten'))
   expect(next).toMatchObject({ log: id['logId'], index: 5 })
   const subjects = (await lab.ask('restored', 'log', String(id['logId']))).map(({ event }) => (event as Printed)['subject'])
   expect(subjects.slice(2)).toEqual([...lost.map(({ digest }) => digest), next['digest']])
-  await eventually(async () => await logsOf('keeper'), (logs) => logs.some(({ log, size }) => log === id['logId'] && size === 6))
+  await eventually(
+    async () => await logsOf('keeper'),
+    (logs) => logs.some(({ log, size }) => log === id['logId'] && size === 6)
+  )
   for (const folder of ['restored', 'keeper']) {
     expect((await lab.askOne(folder, 'status'))['conflicts']).toEqual([])
     await lab.ask(folder, 'verify')
@@ -112,7 +123,9 @@ it('of two processes on one folder one has it; commands go through its socket, o
   await lab.init('one')
   const node = await lab.up('one')
   expect(await lab.askOne('one', 'publish', document('eleven'))).toMatchObject({ index: 1 })
-  const apart = await lab.run(['publish', document('twelve'), '--json', '--data', lab.path('one')], { more: { XDG_RUNTIME_DIR: lab.root } })
+  const apart = await lab.run(['publish', document('twelve'), '--json', '--data', lab.path('one')], {
+    more: { XDG_RUNTIME_DIR: lab.root }
+  })
   expect(apart.code).toBe(1)
   expect(JSON.parse(apart.stdout)).toMatchObject({ kind: 'error', code: 'E_LOCKED', hint: expect.any(String) as string })
   const second = await lab.run(['up', '--json', '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0', '--data', lab.path('one')])
@@ -121,7 +134,11 @@ it('of two processes on one folder one has it; commands go through its socket, o
   expect(await lab.askOne('one', 'publish', document('thirteen'))).toMatchObject({ index: 2 })
   await node.stop('SIGKILL')
   // a lock ends with its process, and a socket that is left over disturbs nobody
-  const together = await Promise.all(['fourteen', 'fifteen', 'sixteen'].map(async (name) => await lab.run(['publish', document(name), '--json', '--data', lab.path('one')])))
+  const together = await Promise.all(
+    ['fourteen', 'fifteen', 'sixteen'].map(
+      async (name) => await lab.run(['publish', document(name), '--json', '--data', lab.path('one')])
+    )
+  )
   const done = together.filter(({ code }) => code === 0)
   expect(done.length).toBeGreaterThan(0)
   for (const { code, stdout } of together) if (code !== 0) expect(JSON.parse(stdout)).toMatchObject({ code: 'E_LOCKED' })

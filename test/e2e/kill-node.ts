@@ -12,7 +12,13 @@ import { streamOfSocket } from '../sync/tcp-stream.ts'
  * A node that appends, with a blob to each event, and syncs with another one until it is killed. It prints each event that is
  * acknowledged and each head of a log that it signed or stored.
  */
-const [, , root, role, socketPath] = argv as unknown as readonly [string, string, string | undefined, 'listen' | 'connect', string]
+const [, , root, role, socketPath] = argv as unknown as readonly [
+  string,
+  string,
+  string | undefined,
+  'listen' | 'connect',
+  string
+]
 const { signal } = new AbortController()
 // a life that only fills the cache of compiled modules, which those that are killed can't write
 if (root === undefined) exit()
@@ -30,7 +36,9 @@ async function appendForEver(): Promise<never> {
     await node.blobs.putMany(blobs)
     const descriptors = blobs.map(({ bytes, digest }) => ({ mediaType: 'text/plain', digest, size: bytes.length }))
     node.blobs.index.change(descriptors.map((descriptor) => ({ kind: 'add', descriptor })))
-    const written = await node.writer.append(descriptors.map((descriptor) => ({ type: 'sample.published', subject: descriptor.digest, data: { ...descriptor } })))
+    const written = await node.writer.append(
+      descriptors.map((descriptor) => ({ type: 'sample.published', subject: descriptor.digest, data: { ...descriptor } }))
+    )
     stdout.write(written.map(({ index, event }) => `event ${node.log} ${index} ${event.id} ${event.subject ?? ''}\n`).join(''))
     await setTimeout(1)
   }

@@ -63,11 +63,20 @@ class Witness {
 }
 
 /** Starts a node, kills it and looks at its folder, again and again. */
-async function killAgainAndAgain(root: string, role: string, kills: number, random: (below: number) => number, witness: Witness): Promise<void> {
+async function killAgainAndAgain(
+  root: string,
+  role: string,
+  kills: number,
+  random: (below: number) => number,
+  witness: Witness
+): Promise<void> {
   const newest = new Map<LogId, number>()
   for (let round = 0; round < kills; round++) {
     const where = `seed ${seed}, ${role}, round ${round}`
-    const child = spawn(execPath, [script, root, role, join(lab, 'sync.sock')], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(execPath, [script, root, role, join(lab, 'sync.sock')], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     children.add(child)
     let error = ''
     child.stderr.on('data', (bytes: Buffer) => (error += bytes.toString()))
@@ -113,9 +122,14 @@ it(`6. never loses, forks or damages anything in ${killCount} kills of two nodes
   const { signal } = new AbortController()
   await using a = await Node.open(roots[0])
   await using b = await Node.open(roots[1])
-  for (const node of [a, b]) for (const head of node.store.listHeads()) witness.note(`head ${head.log} ${head.size} ${Buffer.from(head.root).toString('hex')}`, new Map())
+  for (const node of [a, b])
+    for (const head of node.store.listHeads())
+      witness.note(`head ${head.log} ${head.size} ${Buffer.from(head.root).toString('hex')}`, new Map())
   const [one, other] = pipe()
-  const results = await Promise.all([driveSession(a.replica, one, { signal, share: a.share }), driveSession(b.replica, other, { signal, share: b.share })])
+  const results = await Promise.all([
+    driveSession(a.replica, one, { signal, share: a.share }),
+    driveSession(b.replica, other, { signal, share: b.share })
+  ])
   expect(results.map(({ complete, conflicts }) => [complete, conflicts])).toEqual([
     [true, 0],
     [true, 0]
@@ -127,9 +141,13 @@ it(`6. never loses, forks or damages anything in ${killCount} kills of two nodes
       const [log, index] = place.split('/') as [LogId, string]
       const { line } = node.store.needFolder(log).entry(Number(index))
       expect(line && parseEvent(line).id, `seed ${seed}: ${place}`).toBe(id)
-      if (log === node.log) expect(existsSync(join(node.root, 'blobs', subject.replace(':', '/'))), `seed ${seed}: blob of ${place}`).toBe(true)
+      if (log === node.log)
+        expect(existsSync(join(node.root, 'blobs', subject.replace(':', '/'))), `seed ${seed}: blob of ${place}`).toBe(true)
     }
   }
-  for (const root of roots) for await (const fault of verifyFolder(root, { signal })) expect.fail(`seed ${seed}: ${root}: ${JSON.stringify(fault)}`)
-  console.log(`seed ${seed}: ${killCount} kills, ${witness.acknowledged.size} acknowledged events, ${witness.headCount} heads, ${witness.syncs} whole syncs, ${witness.notices.length} repairs`)
+  for (const root of roots)
+    for await (const fault of verifyFolder(root, { signal })) expect.fail(`seed ${seed}: ${root}: ${JSON.stringify(fault)}`)
+  console.log(
+    `seed ${seed}: ${killCount} kills, ${witness.acknowledged.size} acknowledged events, ${witness.headCount} heads, ${witness.syncs} whole syncs, ${witness.notices.length} repairs`
+  )
 }, 300_000)

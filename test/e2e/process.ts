@@ -48,7 +48,14 @@ export class Lab implements AsyncDisposable {
   private spawn(args: readonly string[], more: NodeJS.ProcessEnv): ChildProcess {
     const child = spawn(execPath, [main, ...args], {
       cwd: this.root,
-      env: { ...env, NO_COLOR: '1', NODE_OPTIONS: '', XDG_RUNTIME_DIR: join(this.root, 'run'), NODE_COMPILE_CACHE: join(this.root, 'compiled'), ...more },
+      env: {
+        ...env,
+        NO_COLOR: '1',
+        NODE_OPTIONS: '',
+        XDG_RUNTIME_DIR: join(this.root, 'run'),
+        NODE_COMPILE_CACHE: join(this.root, 'compiled'),
+        ...more
+      },
       stdio: ['pipe', 'pipe', 'pipe']
     })
     this.children.add(child)
@@ -57,7 +64,10 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Runs a command to its end. */
-  async run(args: readonly string[], { input = '', more = {} }: { readonly input?: string | Uint8Array; readonly more?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
+  async run(
+    args: readonly string[],
+    { input = '', more = {} }: { readonly input?: string | Uint8Array; readonly more?: NodeJS.ProcessEnv } = {}
+  ): Promise<Ended> {
     const child = this.spawn(args, more)
     const out: Buffer[] = []
     const err: Buffer[] = []
@@ -108,7 +118,8 @@ export class Lab implements AsyncDisposable {
       await new Promise<void>((done, failed) => {
         const look = (): void => {
           if (passes(lines)) done()
-          else if (closed !== undefined) failed(new Error(`${args[0] ?? ''} ended with ${closed.code} after ${lines.length} lines: ${error}`))
+          else if (closed !== undefined)
+            failed(new Error(`${args[0] ?? ''} ended with ${closed.code} after ${lines.length} lines: ${error}`))
           else return
           waiting.delete(look)
         }
@@ -138,7 +149,16 @@ export class Lab implements AsyncDisposable {
 
   /** Brings a node up on a free port of the loopback. @returns it and its address, once it is ready */
   async up(folder: string, ...peers: readonly string[]): Promise<Running & { readonly address: string; readonly id: Printed }> {
-    const running = this.start(['up', '--data', this.path(folder), '--json', '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0', ...peers.flatMap((peer) => ['--peer', peer])])
+    const running = this.start([
+      'up',
+      '--data',
+      this.path(folder),
+      '--json',
+      '--no-mdns',
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+      ...peers.flatMap((peer) => ['--peer', peer])
+    ])
     const id = JSON.parse(await running.line(() => true)) as Printed
     expect(id).toMatchObject({ ready: true })
     return { ...running, id, address: (id['addresses'] as readonly string[])[0] as string }

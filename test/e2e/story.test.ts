@@ -29,7 +29,9 @@ const logOf = (name: string): string => String(ids[name]?.['logId'])
 
 async function headsOf(name: string): Promise<readonly LogHead[]> {
   const status = await lab.askOne(name, 'status')
-  return (status['logs'] as readonly LogHead[]).map(({ log, size, root }) => ({ log, size, root })).toSorted((x, y) => (x.log < y.log ? -1 : 1))
+  return (status['logs'] as readonly LogHead[])
+    .map(({ log, size, root }) => ({ log, size, root }))
+    .toSorted((x, y) => (x.log < y.log ? -1 : 1))
 }
 
 /** Waits until a follower printed entry `index` of a log. */
@@ -45,7 +47,15 @@ function beginFollow(name: string): Running {
 function smallDocuments(prefix: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, i) => {
     const path = lab.path(`${prefix}-${i}.cdx.json`)
-    writeFileSync(path, JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component: { type: 'library', name: `${prefix}-${i}` } } }))
+    writeFileSync(
+      path,
+      JSON.stringify({
+        bomFormat: 'CycloneDX',
+        specVersion: '1.6',
+        version: 1,
+        metadata: { component: { type: 'library', name: `${prefix}-${i}` } }
+      })
+    )
     return path
   })
 }
@@ -71,7 +81,9 @@ beforeAll(async () => {
 afterAll(async () => await lab[Symbol.asyncDispose]())
 
 it('1. every document of the corpora that is published on a appears on b, with identical bytes', async () => {
-  const files = corpora.flatMap((name) => globSync('**', { cwd: sharedPath(`corpus/${name}`) }).map((file) => sharedPath(`corpus/${name}/${file}`))).filter((file) => statSync(file).isFile())
+  const files = corpora
+    .flatMap((name) => globSync('**', { cwd: sharedPath(`corpus/${name}`) }).map((file) => sharedPath(`corpus/${name}/${file}`)))
+    .filter((file) => statSync(file).isFile())
   const { code, stdout } = await lab.run(['publish', '--json', '--data', lab.path('a'), ...files])
   const records = recordsOf(Buffer.from(stdout, 'latin1').toString())
   const refused = records.filter(({ kind }) => kind === 'error')
@@ -83,9 +95,15 @@ it('1. every document of the corpora that is published on a appears on b, with i
   expect(published.length).toBeGreaterThan(85)
 
   for (const { log, index } of published) await seen(follow, String(log), Number(index))
-  const shown = new Map(recordsOf(follow.lines.join('\n')).map((record) => [`${String(record['log'])}/${String(record['index'])}`, record]))
+  const shown = new Map(
+    recordsOf(follow.lines.join('\n')).map((record) => [`${String(record['log'])}/${String(record['index'])}`, record])
+  )
   for (const { log, index, digest } of published) {
-    expect(shown.get(`${String(log)}/${String(index)}`)).toMatchObject({ author: 'a', verdict: 'relay', event: { subject: digest, source: ids['a']?.['did'] } })
+    expect(shown.get(`${String(log)}/${String(index)}`)).toMatchObject({
+      author: 'a',
+      verdict: 'relay',
+      event: { subject: digest, source: ids['a']?.['did'] }
+    })
   }
   for (const [i, { digest, file }] of published.entries()) {
     const bytes = readFileSync(String(file))
@@ -117,7 +135,10 @@ it('2. b is killed, both publish while it is down, and after its start both hold
 
   const expected = new Map([...fromA, ...fromB].map(({ log, index, digest }) => [`${String(log)}/${String(index)}`, digest]))
   expect(expected.size).toBe(1500)
-  const heads = await eventually(async () => [await headsOf('a'), await headsOf('b')] as const, ([one, other]) => JSON.stringify(one) === JSON.stringify(other))
+  const heads = await eventually(
+    async () => [await headsOf('a'), await headsOf('b')] as const,
+    ([one, other]) => JSON.stringify(one) === JSON.stringify(other)
+  )
   expect(heads[0].map(({ size }) => size).toSorted((x, y) => x - y)).toEqual([501, before + 1000])
   for (const name of ['a', 'b']) {
     const entries = await lab.ask(name, 'log')
@@ -140,7 +161,10 @@ it("3. c connects to b alone and gets a's events, which it verifies without havi
   await seen(followC, logOf('a'), size - 1)
   await seen(followC, logOf('b'), 500)
   await followC.stop()
-  const ofC = await eventually(async () => (await headsOf('c')).filter(({ log }) => log !== logOf('c')), (heads) => heads.length === 2)
+  const ofC = await eventually(
+    async () => (await headsOf('c')).filter(({ log }) => log !== logOf('c')),
+    (heads) => heads.length === 2
+  )
   expect(ofC).toEqual((await headsOf('a')).filter(({ log }) => log !== logOf('c')))
   const peers = await lab.ask('c', 'peers')
   expect(peers.map(({ peerId, connected }) => [peerId, connected])).toEqual([[b.id['nodeId'], true]])
@@ -172,7 +196,10 @@ it('4. the event of a writer whom c does not trust reaches b and not c; what a r
   const rules = join(lab.path('c'), 'trust.yaml')
   writeFileSync(rules, `${readFileSync(rules, 'utf8')}mediaTypes:\n  deny: ["text/x-secret"]\n`)
   c.child.kill('SIGHUP')
-  await eventually(async () => JSON.stringify(await lab.askOne('c', 'trust', 'show')), (text) => text.includes('text/x-secret'))
+  await eventually(
+    async () => JSON.stringify(await lab.askOne('c', 'trust', 'show')),
+    (text) => text.includes('text/x-secret')
+  )
   const file = lab.path('refused.txt')
   writeFileSync(file, 'a text that c refuses by its rules\n')
   const refused = await lab.askOne('a', 'publish', '--type', 'text/x-secret', file)
@@ -180,13 +207,19 @@ it('4. the event of a writer whom c does not trust reaches b and not c; what a r
   await seen(followC, logOf('a'), Number(next?.['index']))
   await followC.stop()
   const ofA = (await headsOf('a')).filter(({ log }) => log === logOf('a'))
-  await eventually(async () => (await headsOf('c')).filter(({ log }) => log === logOf('a')), (heads) => JSON.stringify(heads) === JSON.stringify(ofA))
+  await eventually(
+    async () => (await headsOf('c')).filter(({ log }) => log === logOf('a')),
+    (heads) => JSON.stringify(heads) === JSON.stringify(ofA)
+  )
   const shown = (await lab.ask('c', 'log', logOf('a'), '--last', '2')).find(({ index }) => index === refused['index'])
   expect(shown).toMatchObject({ verdict: 'refuse', withheld: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
   expect(shown).not.toHaveProperty('event')
   const onB = (await lab.ask('b', 'log', logOf('a'), '--last', '2')).find(({ index }) => index === refused['index'])
   expect(onB).toMatchObject({ verdict: 'relay', event: { subject: refused['digest'] } })
-  expect(spawnSync('grep', ['-rqF', String((onB?.['event'] as Printed)['id']), lab.path('c')]).status, "the refused event's text is nowhere on c").toBe(1)
+  expect(
+    spawnSync('grep', ['-rqF', String((onB?.['event'] as Printed)['id']), lab.path('c')]).status,
+    "the refused event's text is nowhere on c"
+  ).toBe(1)
   expect(spawnSync('grep', ['-rqF', 'a text that c refuses', lab.path('c')]).status).toBe(1)
   expect(await verified('c')).toMatchObject({ withheld: 1, logs: 3 })
   expect(await verified('b')).toMatchObject({ withheld: 0, logs: 3 })
@@ -197,12 +230,18 @@ it('5. the oracles accept the proofs, and verify names the file in which one byt
   const goCache = lab.path('go')
   const goOracle = lab.path('verify-tlog-proof')
   const environment = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: goCache, GOFLAGS: '' }
-  execFileSync('go', ['build', '-o', goOracle, sharedPath('oracles/verify-tlog-proof.go')], { cwd: lab.root, env: environment, stdio: 'pipe' })
+  execFileSync('go', ['build', '-o', goOracle, sharedPath('oracles/verify-tlog-proof.go')], {
+    cwd: lab.root,
+    env: environment,
+    stdio: 'pipe'
+  })
   const { vkey, publicKey } = ids['a'] as { readonly vkey: string; readonly publicKey: string }
   const entry = lab.path('entry')
   const accepted = (format: string, proof: string): { readonly status: number | null; readonly stdout: string } =>
     format === 'cose'
-      ? spawnSync('/usr/bin/python3', [sharedPath('oracles/verify-cose-receipt.py'), publicKey, entry, proof], { encoding: 'utf8' })
+      ? spawnSync('/usr/bin/python3', [sharedPath('oracles/verify-cose-receipt.py'), publicKey, entry, proof], {
+          encoding: 'utf8'
+        })
       : spawnSync(goOracle, [vkey, entry, proof], { encoding: 'utf8' })
   for (const [i, word] of [String(published[3]?.['digest']), `${logOf('a')}/0`, `${logOf('a')}/700`].entries()) {
     for (const format of ['tlog-proof', 'cose']) {
@@ -228,7 +267,9 @@ async function checkFlips(name: string): Promise<void> {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return (state >>> 8) % below
   }
-  const all = globSync('**', { cwd: root }).filter((path) => statSync(join(root, path)).isFile() && statSync(join(root, path)).size > 0)
+  const all = globSync('**', { cwd: root }).filter(
+    (path) => statSync(join(root, path)).isFile() && statSync(join(root, path)).size > 0
+  )
   const pick = (pattern: RegExp, count: number): readonly string[] => {
     const found = all.filter((path) => pattern.test(path))
     expect(found.length, String(pattern)).toBeGreaterThan(0)
@@ -255,9 +296,15 @@ async function checkFlips(name: string): Promise<void> {
     writeFileSync(join(root, path), bytes)
     const faults = recordsOf(Buffer.from(stdout, 'latin1').toString()).filter(({ ok }) => ok === false)
     const what = `seed ${seed}: ${path} byte ${at} of ${bytes.length}`
-    expect(faults.map((fault) => fault['path']), what).toContain(path)
+    expect(
+      faults.map((fault) => fault['path']),
+      what
+    ).toContain(path)
     expect(code, what).toBe(11)
-    expect(faults.every(({ offset, reason }) => typeof offset === 'number' && typeof reason === 'string'), what).toBe(true)
+    expect(
+      faults.every(({ offset, reason }) => typeof offset === 'number' && typeof reason === 'string'),
+      what
+    ).toBe(true)
   }
   await verified(name)
 }

@@ -55,7 +55,11 @@ describe('gossip', () => {
     await Promise.all(nodes.map(async ({ host }) => await host.dial(hub.address, patient())))
     await Promise.all(nodes.map(async (node) => await warmUp(node, [hub])))
     await warmUp(hub, nodes)
-    for (const node of nodes) await warmUp(node, nodes.filter((other) => other !== node))
+    for (const node of nodes)
+      await warmUp(
+        node,
+        nodes.filter((other) => other !== node)
+      )
     const all = [hub, ...nodes]
     const perNode = 10
     const sent = all.flatMap((_, from) => Array.from({ length: perNode }, (_, n) => `event ${from} ${n}`))

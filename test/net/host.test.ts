@@ -17,7 +17,13 @@ describe('a host', () => {
     expect(a.host.peerId).toBe(peerIdOf(signerOf(seed).publicKey))
     expect(a.address).toMatch(new RegExp(`^/ip4/127.0.0.1/tcp/\\d+/p2p/${a.host.peerId}$`))
     const met = await b.host.dial(a.address, patient())
-    expect(met).toEqual({ peerId: a.host.peerId, publicKey: signerOf(seed).publicKey, address: a.address, direction: 'outbound', limited: false })
+    expect(met).toEqual({
+      peerId: a.host.peerId,
+      publicKey: signerOf(seed).publicKey,
+      address: a.address,
+      direction: 'outbound',
+      limited: false
+    })
     expect(b.host.peers()).toEqual([met])
     const [seen] = await a.came.until(({ length }) => length === 1)
     expect(seen).toMatchObject({ peerId: b.host.peerId, direction: 'inbound' })
@@ -113,7 +119,8 @@ describe('two networks', () => {
   })
 
   it('refuse a name that is none', async () => {
-    for (const network of ['', 'A', 'a/b', 'x'.repeat(33), 'ä']) expect((await failure(open({ network }))).code, network).toBe('E_USAGE')
+    for (const network of ['', 'A', 'a/b', 'x'.repeat(33), 'ä'])
+      expect((await failure(open({ network }))).code, network).toBe('E_USAGE')
   })
 })
 
@@ -193,10 +200,12 @@ describe('a dial', () => {
     silent.close()
   })
 
-  it('works for a node whose clock is two hours behind, in both directions (its peer\'s TLS certificate is not valid yet there)', async () => {
+  it("works for a node whose clock is two hours behind, in both directions (its peer's TLS certificate is not valid yet there)", async () => {
     const a = await open()
     await a.host.handle(protocol, async (stream) => await stream.close())
-    const late = spawn(process.execPath, [`${import.meta.dirname}/late-clock.ts`, a.address], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const late = spawn(process.execPath, [`${import.meta.dirname}/late-clock.ts`, a.address], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
     const said = new Seen<string>()
     late.stdout.on('data', (data) => String(data).trim().split('\n').forEach(said.add))
     const [address] = await said.until(({ length }) => length === 1)

@@ -6,18 +6,40 @@ import { print, printable } from '../output.ts'
 /** Returns one line for an entry of a log. */
 export function wordEntry(record: AnyRecord): string {
   const place = `${String(record['log']).slice(0, 8)}/${String(record['index'])}`
-  const event = record['event'] as { readonly time: string; readonly type: string; readonly subject?: string; readonly data: Readonly<Record<string, unknown>> } | undefined
+  const event = record['event'] as
+    | {
+        readonly time: string
+        readonly type: string
+        readonly subject?: string
+        readonly data: Readonly<Record<string, unknown>>
+      }
+    | undefined
   const author = printable(String(record['author'])).padEnd(12)
-  if (event === undefined) return `${place}  ${author}  withheld ${String(record['withheld']).slice(0, 16)}…${record['size'] === undefined ? '' : ` (${String(record['size'])} entries)`}`
+  if (event === undefined)
+    return `${place}  ${author}  withheld ${String(record['withheld']).slice(0, 16)}…${record['size'] === undefined ? '' : ` (${String(record['size'])} entries)`}`
   const { title, repository, tag } = event.data
-  const name = typeof repository === 'string' ? `${repository}${typeof tag === 'string' ? `:${tag}` : ''}` : typeof title === 'string' ? title : ''
+  const name =
+    typeof repository === 'string'
+      ? `${repository}${typeof tag === 'string' ? `:${tag}` : ''}`
+      : typeof title === 'string'
+        ? title
+        : ''
   return `${place}  ${author}  ${event.time}  ${event.type}  ${(event.subject ?? '').slice(0, 19)}  ${printable(name)}`.trimEnd()
 }
 
 /** Prints the events of one log or of all; with --follow goes on as events arrive. */
-export async function log(context: Context, name: string | undefined, flags: { readonly follow?: boolean; readonly last?: string }): Promise<number> {
-  if (flags.last !== undefined && !/^[0-9]{1,15}$/.test(flags.last)) throw new RejoinError('E_USAGE', `--last is not a count: ${JSON.stringify(flags.last)}`)
-  const args = { ...(name !== undefined && { log: name }), ...(flags.follow === true && { follow: true }), ...(flags.last !== undefined && { last: Number(flags.last) }) }
+export async function log(
+  context: Context,
+  name: string | undefined,
+  flags: { readonly follow?: boolean; readonly last?: string }
+): Promise<number> {
+  if (flags.last !== undefined && !/^[0-9]{1,15}$/.test(flags.last))
+    throw new RejoinError('E_USAGE', `--last is not a count: ${JSON.stringify(flags.last)}`)
+  const args = {
+    ...(name !== undefined && { log: name }),
+    ...(flags.follow === true && { follow: true }),
+    ...(flags.last !== undefined && { last: Number(flags.last) })
+  }
   await printAll(context, ask(context, 'log', args, { network: false }), (record) => print(wordEntry(record)))
   return 0
 }

@@ -20,7 +20,8 @@ export interface PublishFlags {
 function annotationsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
   const found: [string, string][] = pairs.map((pair) => {
     const at = pair.indexOf('=')
-    if (at <= 0) throw new RejoinError('E_USAGE', `not an annotation: ${JSON.stringify(pair)}`, { hint: '--annotation KEY=VALUE' })
+    if (at <= 0)
+      throw new RejoinError('E_USAGE', `not an annotation: ${JSON.stringify(pair)}`, { hint: '--annotation KEY=VALUE' })
     return [pair.slice(0, at), pair.slice(at + 1)]
   })
   return Object.fromEntries(found)
@@ -52,16 +53,27 @@ export async function publishFiles(context: Context, files: readonly string[], f
   }
   let exit = 0
   try {
-    await printAll(context, noted(ask(context, 'publish', { files: paths, options }), spooled, (code) => (exit = exit === 0 ? exitOf(code) : exit)), (record) => {
-      if (record.kind === 'error') {
-        process.stderr.write(`rejoin: error: ${printable(String(record['file']))}: ${printable(String(record['error']))} (${String(record['code'])})\n`)
-        if (record['hint'] !== undefined) process.stderr.write(`rejoin: hint: ${printable(String(record['hint']))}\n`)
-        return
+    await printAll(
+      context,
+      noted(ask(context, 'publish', { files: paths, options }), spooled, (code) => (exit = exit === 0 ? exitOf(code) : exit)),
+      (record) => {
+        if (record.kind === 'error') {
+          process.stderr.write(
+            `rejoin: error: ${printable(String(record['file']))}: ${printable(String(record['error']))} (${String(record['code'])})\n`
+          )
+          if (record['hint'] !== undefined) process.stderr.write(`rejoin: hint: ${printable(String(record['hint']))}\n`)
+          return
+        }
+        print(
+          `${String(record['digest'])}  ${String(record['log'])}/${String(record['index'])}  ${printable(String(record['file']))}`
+        )
+        const warnings = record['warnings'] as readonly string[]
+        if (warnings.length > 0 && !context.quiet)
+          notice(
+            `warning: ${printable(String(record['file']))}: ${printable(warnings[0] ?? '')}${warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : ''}`
+          )
       }
-      print(`${String(record['digest'])}  ${String(record['log'])}/${String(record['index'])}  ${printable(String(record['file']))}`)
-      const warnings = record['warnings'] as readonly string[]
-      if (warnings.length > 0 && !context.quiet) notice(`warning: ${printable(String(record['file']))}: ${printable(warnings[0] ?? '')}${warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : ''}`)
-    })
+    )
   } finally {
     for (const folder of spooled) rmSync(folder, { recursive: true, force: true })
   }
@@ -73,7 +85,11 @@ function exitOf(code: string): number {
 }
 
 /** Passes records on, with `-` for what came from standard input, and tells the code of each refusal. */
-async function* noted(records: AsyncIterable<AnyRecord>, spooled: readonly string[], refused: (code: string) => void): AsyncGenerator<AnyRecord> {
+async function* noted(
+  records: AsyncIterable<AnyRecord>,
+  spooled: readonly string[],
+  refused: (code: string) => void
+): AsyncGenerator<AnyRecord> {
   for await (const record of records) {
     if (record.kind === 'error') refused(String(record['code']))
     yield spooled.includes(dirname(String(record['file']))) ? { ...record, file: '-' } : record

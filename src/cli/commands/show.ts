@@ -11,7 +11,12 @@ export async function show(context: Context, what: string): Promise<number> {
       for (const line of JSON.stringify(record['event'], null, 2).split('\n')) print(printable(line))
     } else if (record.kind === 'artifact') {
       print(`artifact   ${String(record['digest'])}  ${printable(String(record['artifactType'] ?? ''))}`)
-      for (const layer of record['layers'] as readonly { readonly digest: string; readonly size: number; readonly mediaType: string }[]) print(`  layer    ${layer.digest}  ${layer.size}  ${printable(layer.mediaType)}`)
+      for (const layer of record['layers'] as readonly {
+        readonly digest: string
+        readonly size: number
+        readonly mediaType: string
+      }[])
+        print(`  layer    ${layer.digest}  ${layer.size}  ${printable(layer.mediaType)}`)
       if (record['complete'] !== true) print(`  missing  ${String(record['missing'])} blobs`)
       for (const warning of record['warnings'] as readonly string[]) print(`  warning  ${printable(warning)}`)
     } else print(`referrer   ${String(record['digest'])}  ${String(record['type'])}  ${printable(String(record['author']))}`)

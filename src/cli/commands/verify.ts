@@ -15,9 +15,15 @@ export async function verify(context: Context, folder: string | undefined): Prom
     const next = await faults.next()
     if (next.done === true) {
       const counts = next.value
-      if (faultCount > 0) throw new RejoinError('E_DAMAGED', `${root}: ${faultCount} objects are damaged`, { hint: 'rejoin sync PEER brings again what peers have' })
+      if (faultCount > 0)
+        throw new RejoinError('E_DAMAGED', `${root}: ${faultCount} objects are damaged`, {
+          hint: 'rejoin sync PEER brings again what peers have'
+        })
       if (context.json) printJson({ kind: 'result', ok: true, ...counts })
-      else print(`good: ${counts.logs} logs, ${counts.events} events, ${counts.withheld} withheld, ${counts.blobs} blobs, ${counts.bytes} bytes`)
+      else
+        print(
+          `good: ${counts.logs} logs, ${counts.events} events, ${counts.withheld} withheld, ${counts.blobs} blobs, ${counts.bytes} bytes`
+        )
       return 0
     }
     faultCount++
