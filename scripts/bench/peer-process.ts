@@ -12,7 +12,15 @@ process.on('message', (message: { readonly append?: number; readonly blobBytes?:
   void answer(message)
 })
 
-async function answer({ append, blobBytes, end }: { readonly append?: number; readonly blobBytes?: number; readonly end?: boolean }): Promise<void> {
+async function answer({
+  append,
+  blobBytes,
+  end
+}: {
+  readonly append?: number
+  readonly blobBytes?: number
+  readonly end?: boolean
+}): Promise<void> {
   if (append !== undefined) {
     await node.writer.append(drafts(append))
     node.writer.sign()

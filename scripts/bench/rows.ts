@@ -106,10 +106,28 @@ export async function syncRows(catchUpEvents: number, largeEvents: number): Prom
   const start = await startRow(b)
   for (const root of [a, b]) rmSync(root, { recursive: true })
   return [
-    { name: `catch-up of ${catchUpEvents} events`, value: catchUpEvents / catchUp.seconds, unit: 'events/s', target: 50_000, better: 'more' },
-    { name: 'bytes on the wire for it, of the lines’ own', value: catchUp.result.bytesReceived / lineBytes, unit: '×', target: 0.2, better: 'less' },
+    {
+      name: `catch-up of ${catchUpEvents} events`,
+      value: catchUpEvents / catchUp.seconds,
+      unit: 'events/s',
+      target: 50_000,
+      better: 'more'
+    },
+    {
+      name: 'bytes on the wire for it, of the lines’ own',
+      value: catchUp.result.bytesReceived / lineBytes,
+      unit: '×',
+      target: 0.2,
+      better: 'less'
+    },
     { name: `rejoin with 100 of ${largeEvents} missing`, value: rejoin.seconds, unit: 's', target: 0.3, better: 'less' },
-    { name: 'bytes for it, lines included', value: rejoin.result.bytesReceived + rejoin.result.bytesSent, unit: 'bytes', target: 65_536 + newBytes * 0.2, better: 'less' },
+    {
+      name: 'bytes for it, lines included',
+      value: rejoin.result.bytesReceived + rejoin.result.bytesSent,
+      unit: 'bytes',
+      target: 65_536 + newBytes * 0.2,
+      better: 'less'
+    },
     ...start
   ]
 }
@@ -117,7 +135,20 @@ export async function syncRows(catchUpEvents: number, largeEvents: number): Prom
 async function startRow(root: string): Promise<readonly Row[]> {
   const { spawn } = await import('node:child_process')
   const begun = performance.now()
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), 'up', '--data', root, '--json', '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    process.execPath,
+    [
+      join(import.meta.dirname, '../../src/cli/main.ts'),
+      'up',
+      '--data',
+      root,
+      '--json',
+      '--no-mdns',
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0'
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()))
   const readySeconds = seconds(begun)
   await new Promise((resolve) => setTimeout(resolve, 3000))
@@ -140,10 +171,24 @@ export async function blobRow(sizeBytes: number): Promise<readonly Row[]> {
   await using live = await Live.open(node)
   const peer = await live.host.dial(other.address, { signal: never })
   const start = performance.now()
-  const open = async (): ReturnType<typeof live.host.open> => await live.host.open(peer.peerId, protocolId('bench', 'blob'), { signal: never })
-  const { done } = await fetchBlobs([{ digest: digest as never, sizeBytes: Number(size), cid: parseCid(String(cid)) }], [{ name: 'a', open }], node.blobs, { signal: never })
+  const open = async (): ReturnType<typeof live.host.open> =>
+    await live.host.open(peer.peerId, protocolId('bench', 'blob'), { signal: never })
+  const { done } = await fetchBlobs(
+    [{ digest: digest as never, sizeBytes: Number(size), cid: parseCid(String(cid)) }],
+    [{ name: 'a', open }],
+    node.blobs,
+    { signal: never }
+  )
   const rate = done.length === 1 ? sizeBytes / 1e6 / seconds(start) : 0
   await other.end()
   for (const root of [a, b]) rmSync(root, { recursive: true })
-  return [{ name: `blob of ${Math.round(sizeBytes / 1024 / 1024)} MiB, peer to peer`, value: rate, unit: 'MB/s', target: 200, better: 'more' }]
+  return [
+    {
+      name: `blob of ${Math.round(sizeBytes / 1024 / 1024)} MiB, peer to peer`,
+      value: rate,
+      unit: 'MB/s',
+      target: 200,
+      better: 'more'
+    }
+  ]
 }

@@ -11,7 +11,9 @@ const rows: Row[] = []
 function say({ name, value, unit, target, better }: Row): void {
   const met = better === 'more' ? value >= target : value <= target
   const shown = value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
-  process.stdout.write(`${name.padEnd(52)} ${shown.padStart(12)} ${unit.padEnd(9)} target ${target.toLocaleString('en').padStart(10)}  ratio ${(value / target).toFixed(2)}  ${met ? 'met' : 'MISSED'}\n`)
+  process.stdout.write(
+    `${name.padEnd(52)} ${shown.padStart(12)} ${unit.padEnd(9)} target ${target.toLocaleString('en').padStart(10)}  ratio ${(value / target).toFixed(2)}  ${met ? 'met' : 'MISSED'}\n`
+  )
 }
 
 function take(some: readonly Row[]): void {
@@ -22,9 +24,13 @@ function take(some: readonly Row[]): void {
 /** Runs hypercore's catch-up in the same run, from an installation of its own. */
 function hypercoreRow(events: number): readonly Row[] {
   const folder = mkdtempSync(join(tmpdir(), 'rejoin-bench-hypercore-'))
-  execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefix', folder, 'hypercore@11.0.0'], { stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefix', folder, 'hypercore@11.0.0'], {
+    stdio: ['ignore', 'ignore', 'inherit']
+  })
   copyFileSync(join(import.meta.dirname, '../../../shared/peers/hypercore.mjs'), join(folder, 'hypercore.mjs'))
-  const { catchUp } = JSON.parse(execFileSync(process.execPath, ['hypercore.mjs', String(events)], { cwd: folder, encoding: 'utf8' })) as { readonly catchUp: number }
+  const { catchUp } = JSON.parse(
+    execFileSync(process.execPath, ['hypercore.mjs', String(events)], { cwd: folder, encoding: 'utf8' })
+  ) as { readonly catchUp: number }
   rmSync(folder, { recursive: true })
   const ours = rows.find(({ name }) => name.startsWith('catch-up'))?.value ?? 0
   return [

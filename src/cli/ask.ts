@@ -15,7 +15,12 @@ export interface AskOptions {
  * Yields the records of a verb: from the node that is up, else from the data folder opened here.
  * @throws what the verb throws
  */
-export async function* ask({ root, signal, quiet }: Context, verb: string, args: object, { network = false }: AskOptions = {}): AsyncGenerator<AnyRecord> {
+export async function* ask(
+  { root, signal, quiet }: Context,
+  verb: string,
+  args: object,
+  { network = false }: AskOptions = {}
+): AsyncGenerator<AnyRecord> {
   const { askNode, Live, Node, runVerb } = await import('../node/index.ts')
   const running = askNode(root, verb, args, signal)
   for (;;) {
@@ -37,7 +42,11 @@ export async function* ask({ root, signal, quiet }: Context, verb: string, args:
 }
 
 /** Prints the records of a verb: as JSON lines, or as `show` words them; progress goes to standard error. */
-export async function printAll(context: Context, records: AsyncIterable<AnyRecord>, show: (record: AnyRecord) => void): Promise<void> {
+export async function printAll(
+  context: Context,
+  records: AsyncIterable<AnyRecord>,
+  show: (record: AnyRecord) => void
+): Promise<void> {
   try {
     for await (const record of records) {
       if (context.json) printJson(record)

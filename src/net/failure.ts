@@ -67,7 +67,9 @@ export function openFailure(error: unknown, peerId: string, protocol: string): R
   const errors = chain(error)
   const named = (...names: readonly string[]): boolean => errors.some(({ name }) => names.includes(name))
   if (named('UnsupportedProtocolError')) {
-    return new RejoinError('E_NETWORK', `${peerId} does not speak ${protocol}: it belongs to another network`, { cause: error })
+    const network = /^\/rejoin\/([^/]+)\//.exec(protocol)?.[1]
+    const lacking = network === undefined ? `does not speak ${protocol}` : `speaks no rejoin on network ${network} (${protocol})`
+    return new RejoinError('E_NETWORK', `${peerId} ${lacking}`, { cause: error })
   }
   if (named('TimeoutError', 'AbortError'))
     return new RejoinError('E_TIMEOUT', `${peerId} did not answer to ${protocol} in time`, { cause: error })

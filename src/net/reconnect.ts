@@ -3,6 +3,7 @@ import type { NetLog } from './log.ts'
 const firstDelayMs = 200
 const lastDelayMs = 60_000
 const stableMs = 10_000
+const flappingFailures = 4
 
 /**
  * Returns the milliseconds to wait before a dial after so many failed ones: 0.2 s doubled each time up to 60 s, of which a random part of up to
@@ -65,7 +66,11 @@ export class Reconnect {
   disconnected(peerId: string): void {
     for (const link of this.links.values()) {
       if (link.peerId !== peerId) continue
-      if (link.upSinceMs !== undefined && performance.now() - link.upSinceMs >= stableMs) link.failures = 0
+      if (link.upSinceMs !== undefined) {
+        // a short visit is a success too (the link may be up for seconds at a time), but a peer that cuts at once isn't dialled without a pause
+        const stable = performance.now() - link.upSinceMs >= stableMs
+        link.failures = stable ? 0 : Math.min(link.failures, flappingFailures)
+      }
       link.upSinceMs = undefined
       if (!link.dialling) this.later(link)
     }

@@ -49,6 +49,9 @@ export const maxGossipRpcBytes: number = 4 * MiB
 /** Bytes of gossip that may wait for a slow peer (default: unlimited); more breaks gossip with it, which the watch repairs. */
 export const maxGossipBacklogBytes: number = 8 * MiB
 
+/** Peers outside the mesh that are told, once a second, of the messages there were: all that can be connected. */
+export const maxGossipLazyPeers: number = connectionSettings.maxConnections
+
 /** Milliseconds that one try to connect may take, with its handshake. */
 export const dialTimeoutMs = 15_000
 

@@ -19,7 +19,14 @@ export interface Config {
 
 const fileName = 'config.yaml'
 const maxFileBytes = 256 * 1024
-const defaults: Config = { name: 'node', listen: ['/ip4/0.0.0.0/tcp/0'], peers: [], mdns: true, syncEverySeconds: 60, fetchMaxBytes: 20 * 1024 ** 3 }
+const defaults: Config = {
+  name: 'node',
+  listen: ['/ip4/0.0.0.0/tcp/0'],
+  peers: [],
+  mdns: true,
+  syncEverySeconds: 60,
+  fetchMaxBytes: 20 * 1024 ** 3
+}
 
 function fail(message: string): never {
   throw new RejoinError('E_CONFIG', `${fileName}: ${message}`)
@@ -35,7 +42,9 @@ function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
   for (const [key, value] of Object.entries(values)) {
     if (!(key in defaults)) fail(`unknown setting ${JSON.stringify(key)}; ${nearest(key)}`)
     const like = defaults[key as keyof Config]
-    const ok = Array.isArray(like) ? Array.isArray(value) && value.every((item) => typeof item === 'string') : typeof value === typeof like
+    const ok = Array.isArray(like)
+      ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+      : typeof value === typeof like
     if (!ok) fail(`${key} is not a ${Array.isArray(like) ? 'list of texts' : typeof like}`)
     if (typeof value === 'number' && !(value > 0)) fail(`${key} is not above 0`)
   }

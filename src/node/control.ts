@@ -88,7 +88,12 @@ function failureOf(error: unknown): object {
  * Runs a verb in the node that is up, and yields its records; returns false where no node is up.
  * @throws what the verb throws there · E_GONE where the node went away
  */
-export async function* askNode(root: string, verb: string, args: unknown, signal: AbortSignal): AsyncGenerator<VerbRecord, boolean> {
+export async function* askNode(
+  root: string,
+  verb: string,
+  args: unknown,
+  signal: AbortSignal
+): AsyncGenerator<VerbRecord, boolean> {
   const socket = await reach(socketPath(root))
   if (socket === undefined) return false
   const onAbort = (): void => void socket.destroy()
@@ -96,7 +101,11 @@ export async function* askNode(root: string, verb: string, args: unknown, signal
   try {
     socket.write(`${JSON.stringify({ verb, args })}\n`)
     for await (const line of createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const reply = JSON.parse(line) as { readonly record?: VerbRecord; readonly done?: boolean; readonly failed?: { readonly code: string; readonly message: string; readonly hint?: string } }
+      const reply = JSON.parse(line) as {
+        readonly record?: VerbRecord
+        readonly done?: boolean
+        readonly failed?: { readonly code: string; readonly message: string; readonly hint?: string }
+      }
       if (reply.record !== undefined) yield reply.record
       else if (reply.failed !== undefined) throw thrown(reply.failed)
       else if (reply.done === true) return true

@@ -1,5 +1,14 @@
 import { readManifest } from '../artifact/index.ts'
-import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, RejoinError, type RejoinEvent } from '../core/index.ts'
+import {
+  type Digest,
+  isDigest,
+  isLogId,
+  type LogId,
+  parseDigest,
+  parseEvent,
+  RejoinError,
+  type RejoinEvent
+} from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
 import type { Node } from './node.ts'
 
@@ -17,16 +26,19 @@ export function findLog(node: Node, name: string): LogId {
   const logs = node.store.listHeads().map(({ log }) => log)
   const byName = logs.filter((log) => node.store.opened(log).name === name || (name === 'me' && log === node.log))
   const found = byName.length > 0 ? byName : logs.filter((log) => name.length >= 4 && log.startsWith(name))
-  if (found.length > 1) throw new RejoinError('E_USAGE', `${JSON.stringify(name)} names ${found.length} logs`, { hint: found.slice(0, 4).join(' ') })
+  if (found.length > 1)
+    throw new RejoinError('E_USAGE', `${JSON.stringify(name)} names ${found.length} logs`, { hint: found.slice(0, 4).join(' ') })
   const [log] = found
-  if (log === undefined) throw new RejoinError('E_NOT_FOUND', `no log ${JSON.stringify(name)} is here`, { hint: 'rejoin status lists the logs' })
+  if (log === undefined)
+    throw new RejoinError('E_NOT_FOUND', `no log ${JSON.stringify(name)} is here`, { hint: 'rejoin status lists the logs' })
   return log
 }
 
 /** Returns the event at a place. @throws E_NOT_FOUND, E_REFUSED where its text is withheld */
 export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
   const { line } = node.store.needFolder(log).entry(index)
-  if (line === undefined) throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`)
+  if (line === undefined)
+    throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`)
   return { log, index, event: parseEvent(line), line }
 }
 
@@ -36,7 +48,8 @@ export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
  */
 export async function findEvent(node: Node, word: string): Promise<FoundEvent> {
   const place = /^(.+)[/#]([0-9]+)$/.exec(word)
-  if (place !== null && !word.includes(':')) return eventAt(node, { log: findLog(node, place[1] as string), index: Number(place[2]) })
+  if (place !== null && !word.includes(':'))
+    return eventAt(node, { log: findLog(node, place[1] as string), index: Number(place[2]) })
   const digest = await findDigest(node, word)
   const refs = await node.store.index.bySubject(digest)
   const events = refs.map((ref) => eventAt(node, ref)).toSorted((a, b) => (a.event.hlc < b.event.hlc ? 1 : -1))
@@ -56,9 +69,14 @@ export async function findDigest(node: Node, word: string): Promise<Digest> {
   if (/^(?:sha256:)?[0-9a-f]{6,63}$/.test(word)) return await byPrefix(node, word.replace('sha256:', ''))
   const colon = word.lastIndexOf(':')
   const [repository, tag] = colon > 0 ? [word.slice(0, colon), word.slice(colon + 1)] : [word, 'latest']
-  const winner = (await node.store.index.tags(repository, tag)).toSorted((a, b) => (a.hlc === b.hlc ? (a.log < b.log ? 1 : -1) : a.hlc < b.hlc ? 1 : -1))[0]
+  const winner = (await node.store.index.tags(repository, tag)).toSorted((a, b) =>
+    a.hlc === b.hlc ? (a.log < b.log ? 1 : -1) : a.hlc < b.hlc ? 1 : -1
+  )[0]
   const subject = winner && eventAt(node, winner).event.subject
-  if (subject === undefined || !isDigest(subject)) throw new RejoinError('E_NOT_FOUND', `nothing here has the name ${JSON.stringify(word)}`, { hint: 'give a digest sha256:…, or REPOSITORY:TAG; rejoin log lists what is here' })
+  if (subject === undefined || !isDigest(subject))
+    throw new RejoinError('E_NOT_FOUND', `nothing here has the name ${JSON.stringify(word)}`, {
+      hint: 'give a digest sha256:…, or REPOSITORY:TAG; rejoin log lists what is here'
+    })
   return subject
 }
 
@@ -67,16 +85,25 @@ async function byPrefix(node: Node, start: string): Promise<Digest> {
   for await (const { digest } of node.blobs.list()) if (digest.startsWith(`sha256:${start}`)) found.add(digest)
   const [digest] = found
   if (digest === undefined) throw new RejoinError('E_NOT_FOUND', `no blob here begins with ${start}`)
-  if (found.size > 1) throw new RejoinError('E_USAGE', `${start} is the beginning of ${found.size} digests`, { hint: 'give more digits' })
+  if (found.size > 1)
+    throw new RejoinError('E_USAGE', `${start} is the beginning of ${found.size} digests`, { hint: 'give more digits' })
   return digest
 }
 
 /** Returns the digests of the blobs that an artifact needs, its manifests first. @throws E_BAD_OBJECT E_DOCUMENT */
-export async function closureOf(node: Node, root: Digest): Promise<{ readonly here: readonly Digest[]; readonly missing: readonly { readonly digest: Digest; readonly size: number }[] }> {
+export async function closureOf(
+  node: Node,
+  root: Digest
+): Promise<{
+  readonly here: readonly Digest[]
+  readonly missing: readonly { readonly digest: Digest; readonly size: number }[]
+}> {
   const here: Digest[] = []
   const missing: { readonly digest: Digest; readonly size: number }[] = []
   const seen = new Set<Digest>()
-  const queue: { readonly digest: Digest; readonly size: number; readonly isManifest: boolean }[] = [{ digest: root, size: 0, isManifest: true }]
+  const queue: { readonly digest: Digest; readonly size: number; readonly isManifest: boolean }[] = [
+    { digest: root, size: 0, isManifest: true }
+  ]
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const { digest, isManifest, size } = next
     if (seen.has(digest)) continue
@@ -89,8 +116,8 @@ export async function closureOf(node: Node, root: Digest): Promise<{ readonly he
     if (!isManifest) continue
     const manifest = readManifest(await node.blobs.readBytes(digest, maxManifestBytes))
     for (const child of manifest.manifests) queue.push({ ...child, isManifest: true })
-    for (const child of [manifest.config, ...manifest.layers]) if (child !== undefined) queue.push({ ...child, isManifest: false })
+    for (const child of [manifest.config, ...manifest.layers])
+      if (child !== undefined) queue.push({ ...child, isManifest: false })
   }
   return { here, missing }
 }
-

@@ -37,7 +37,10 @@ export async function* getArtifact({ node, live, args, signal }: VerbContext<Get
   const digest = await findDigest(node, args.what)
   if (live !== undefined && !node.blobs.has(digest)) await live.fetchMissing(signal)
   const size = node.blobs.size(digest)
-  if (size === undefined) throw new RejoinError('E_NOT_FOUND', `${digest} is not here`, { hint: 'a node that is up fetches it from its peers: rejoin up' })
+  if (size === undefined)
+    throw new RejoinError('E_NOT_FOUND', `${digest} is not here`, {
+      hint: 'a node that is up fetches it from its peers: rejoin up'
+    })
   const manifestBytes = await readIfManifest(node, digest)
   if (manifestBytes === undefined || args.manifest === true) {
     yield { kind: 'blob', digest, size, path: node.blobs.pathOf(digest) } as VerbRecord
@@ -48,12 +51,23 @@ export async function* getArtifact({ node, live, args, signal }: VerbContext<Get
     await live.fetchMissing(signal)
     ;({ here, missing } = await closureOf(node, digest))
   }
-  if (missing.length > 0) throw new RejoinError('E_INCOMPLETE', `${missing.length} blobs of ${digest} are not here, the first is ${missing[0]?.digest ?? ''}`, { hint: 'connect to a peer that has them: rejoin sync PEER' })
+  if (missing.length > 0)
+    throw new RejoinError(
+      'E_INCOMPLETE',
+      `${missing.length} blobs of ${digest} are not here, the first is ${missing[0]?.digest ?? ''}`,
+      { hint: 'connect to a peer that has them: rejoin sync PEER' }
+    )
   const manifest = readManifest(manifestBytes)
   const [layer] = manifest.layers
   if (manifest.layers.length === 1 && layer !== undefined && manifest.artifactType !== undefined) {
     const name = layer.annotations?.['org.opencontainers.image.title']
-    yield { kind: 'blob', digest: layer.digest, size: layer.size, path: node.blobs.pathOf(layer.digest), ...(name !== undefined && { name }) } as VerbRecord
+    yield {
+      kind: 'blob',
+      digest: layer.digest,
+      size: layer.size,
+      path: node.blobs.pathOf(layer.digest),
+      ...(name !== undefined && { name })
+    } as VerbRecord
     return
   }
   const blobs = here.map((one) => ({ digest: one, path: node.blobs.pathOf(one) }))
@@ -73,11 +87,26 @@ export async function* showThing({ node, args }: VerbContext<{ readonly what: st
       const manifest = readManifest(bytes)
       const { missing } = await closureOf(node, subject)
       const warnings = manifest.annotations?.['dev.rejoin.warnings']?.split('\n') ?? []
-      yield { kind: 'artifact', digest: subject, artifactType: manifest.artifactType, layers: manifest.layers, complete: missing.length === 0, missing: missing.length, warnings } as VerbRecord
+      yield {
+        kind: 'artifact',
+        digest: subject,
+        artifactType: manifest.artifactType,
+        layers: manifest.layers,
+        complete: missing.length === 0,
+        missing: missing.length,
+        warnings
+      } as VerbRecord
     }
   }
   for (const ref of await node.store.index.referrers(subject)) {
     const referrer = eventAt(node, ref)
-    yield { kind: 'referrer', log: ref.log, index: ref.index, author: authorOf(node, ref.log), type: referrer.event.type, digest: referrer.event.subject } as VerbRecord
+    yield {
+      kind: 'referrer',
+      log: ref.log,
+      index: ref.index,
+      author: authorOf(node, ref.log),
+      type: referrer.event.type,
+      digest: referrer.event.subject
+    } as VerbRecord
   }
 }

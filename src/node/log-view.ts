@@ -24,7 +24,13 @@ export function authorOf(node: Node, log: LogId): string {
 
 /** Yields entries of one log, or of all, log by log. @param last only so many at the end of each log */
 export function* listEntries(node: Node, log: LogId | undefined, last?: number): Generator<LogRecord> {
-  const logs = log === undefined ? node.store.listHeads().map((head) => head.log).toSorted() : [log]
+  const logs =
+    log === undefined
+      ? node.store
+          .listHeads()
+          .map((head) => head.log)
+          .toSorted()
+      : [log]
   for (const one of logs) {
     const folder = node.store.needFolder(one)
     const author = authorOf(node, one)
@@ -33,8 +39,23 @@ export function* listEntries(node: Node, log: LogId | undefined, last?: number):
       for (const line of linesOf(block)) {
         if (line.index < at) continue
         yield line.withheld
-          ? { kind: 'event', log: one, index: line.index, author, withheld: hex(line.hash), ...(line.size > 1 && { size: line.size }), verdict: 'refuse' }
-          : { kind: 'event', log: one, index: line.index, author, event: parseEvent(block.text.subarray(line.start, line.end)), verdict: 'relay' }
+          ? {
+              kind: 'event',
+              log: one,
+              index: line.index,
+              author,
+              withheld: hex(line.hash),
+              ...(line.size > 1 && { size: line.size }),
+              verdict: 'refuse'
+            }
+          : {
+              kind: 'event',
+              log: one,
+              index: line.index,
+              author,
+              event: parseEvent(block.text.subarray(line.start, line.end)),
+              verdict: 'relay'
+            }
       }
       at = block.from + block.count
     }
@@ -55,7 +76,15 @@ export async function* followEntries(node: Node, log: LogId | undefined, signal:
     while (!signal.aborted) {
       for (const { log: from, index, event, withheld, verdict } of waiting.splice(0)) {
         if (log !== undefined && from !== log) continue
-        yield { kind: 'event', log: from, index, author: authorOf(node, from), ...(event && { event }), ...(withheld !== undefined && { withheld }), verdict }
+        yield {
+          kind: 'event',
+          log: from,
+          index,
+          author: authorOf(node, from),
+          ...(event && { event }),
+          ...(withheld !== undefined && { withheld }),
+          verdict
+        }
       }
       if (waiting.length > 0 || signal.aborted) continue
       await new Promise<void>((resolve) => {

@@ -74,7 +74,14 @@ export class Node implements AsyncDisposable {
       onAccepted: (log, judged) => {
         const accepted = judged.map(({ line, event, decision: { verdict, rule } }): Accepted => {
           const open = verdict === 'relay'
-          return { log, index: line.index, event: open ? event : undefined, withheld: open ? undefined : Buffer.from(line.hash).toString('hex'), verdict, rule }
+          return {
+            log,
+            index: line.index,
+            event: open ? event : undefined,
+            withheld: open ? undefined : Buffer.from(line.hash).toString('hex'),
+            verdict,
+            rule
+          }
         })
         this.tell(accepted)
       },
@@ -110,7 +117,9 @@ export class Node implements AsyncDisposable {
       const log = await writableLog(store, keys, config.name, ownLog, copied, onNotice)
       const writer = store.openWriter(log, keys.signer)
       if (writer.folder.opened.publicKey.some((byte, i) => byte !== keys.signer.publicKey[i])) {
-        throw new RejoinError('E_KEY', 'keys/writer is not the key of this node\'s log', { hint: 'put back the key file from a backup' })
+        throw new RejoinError('E_KEY', "keys/writer is not the key of this node's log", {
+          hint: 'put back the key file from a backup'
+        })
       }
       if (copied !== undefined) writeHome(root)
       return new Node(root, config, keys, store, log, onNotice)
@@ -175,14 +184,23 @@ export class Node implements AsyncDisposable {
   }
 }
 
-async function writableLog(store: Store, keys: Keys, name: string, ownLog: LogId | undefined, copied: string | undefined, onNotice: (notice: Notice) => void): Promise<LogId> {
+async function writableLog(
+  store: Store,
+  keys: Keys,
+  name: string,
+  ownLog: LogId | undefined,
+  copied: string | undefined,
+  onNotice: (notice: Notice) => void
+): Promise<LogId> {
   const old = ownLog === undefined ? undefined : store.folder(ownLog)
   if (old !== undefined && copied === undefined) return old.log
   const head = old?.checkpoint
   const succeeds: Succeeds | undefined = head && { log: head.log, size: head.size, root: head.root }
   const log = await openOwnLog(store, keys, old?.opened.name ?? name, succeeds)
   if (copied !== undefined && old !== undefined) {
-    onNotice(`this data folder is a copy (${copied}): it goes on in the new log ${log}, which names the old one, so that the two folders can't contradict each other`)
+    onNotice(
+      `this data folder is a copy (${copied}): it goes on in the new log ${log}, which names the old one, so that the two folders can't contradict each other`
+    )
   }
   return log
 }
@@ -197,6 +215,7 @@ function forgetJournal(root: string): void {
 
 function sentenceOf({ log, what, count }: Repair): string {
   if (what === 'torn-line') return `log ${log}: a last line that was not written to its end was cut off (${count} bytes)`
-  if (what === 'unproven-lines') return `log ${log}: ${count} entries that nothing proves were cut off; the next sync brings them again`
+  if (what === 'unproven-lines')
+    return `log ${log}: ${count} entries that nothing proves were cut off; the next sync brings them again`
   return `log ${log}: its ${count} hash tiles were damaged and made again from its lines`
 }

@@ -26,12 +26,14 @@ export interface ProofArgs {
 /** Yields the proof that an event is in its log, as bytes in base64. @throws E_USAGE for an unknown format · E_NOT_FOUND · E_INCOMPLETE where no checkpoint covers it */
 export async function* makeProof({ node, args }: VerbContext<ProofArgs>): AsyncGenerator<VerbRecord> {
   const format = args.format ?? 'tlog-proof'
-  if (format !== 'tlog-proof' && format !== 'cose') throw new RejoinError('E_USAGE', `unknown proof format ${JSON.stringify(format)}`, { hint: 'tlog-proof or cose' })
+  if (format !== 'tlog-proof' && format !== 'cose')
+    throw new RejoinError('E_USAGE', `unknown proof format ${JSON.stringify(format)}`, { hint: 'tlog-proof or cose' })
   node.writer.sign()
   const { log, index, line } = await findEvent(node, args.event)
   const folder = node.store.needFolder(log)
   const { checkpoint, coseCheckpoint, opened } = folder
-  if (checkpoint === undefined || checkpoint.size <= index) throw new RejoinError('E_INCOMPLETE', `no checkpoint covers entry ${index} of log ${log} yet`)
+  if (checkpoint === undefined || checkpoint.size <= index)
+    throw new RejoinError('E_INCOMPLETE', `no checkpoint covers entry ${index} of log ${log} yet`)
   const read = hashesOf(folder, checkpoint.size)
   let proof: Uint8Array
   if (format === 'tlog-proof') proof = makeTlogProof(checkpoint, index, read)
@@ -39,7 +41,15 @@ export async function* makeProof({ node, args }: VerbContext<ProofArgs>): AsyncG
     if (coseCheckpoint === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} has no COSE checkpoint here`)
     proof = makeReceipt(verifyCoseCheckpoint(coseCheckpoint, checkpoint, opened.publicKey), index, read)
   }
-  yield { kind: 'proof', format, log, index, size: checkpoint.size, entry: Buffer.from(line).toString('base64'), proof: Buffer.from(proof).toString('base64') } as VerbRecord
+  yield {
+    kind: 'proof',
+    format,
+    log,
+    index,
+    size: checkpoint.size,
+    entry: Buffer.from(line).toString('base64'),
+    proof: Buffer.from(proof).toString('base64')
+  } as VerbRecord
 }
 
 /** Returns a reader of subtree hashes of the first `size` entries: from tiles, below them from lines. */
@@ -57,6 +67,7 @@ function hashesOf(folder: LogFolder, size: number): HashReader {
     }
     return readerOfLines(lines)(height, position)
   }
-  const readTile: TileReader = (level, index) => (level === 0 ? tiles.read(0, index) : tiles.rootsOf(level, index * tileWidth, tileWidthAt(size, level, index)))
+  const readTile: TileReader = (level, index) =>
+    level === 0 ? tiles.read(0, index) : tiles.rootsOf(level, index * tileWidth, tileWidthAt(size, level, index))
   return readerOfTiles(size, readTile, below)
 }

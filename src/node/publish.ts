@@ -47,9 +47,13 @@ const repositoryShape = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z
 const tagShape = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
 
 function checkOptions({ repository, tag, subject }: PublishOptions): void {
-  if (repository !== undefined && (repository.length > 255 || !repositoryShape.test(repository))) throw new RejoinError('E_USAGE', `not a repository name: ${JSON.stringify(repository)}`, { hint: 'lower-case words joined by . _ - and /' })
+  if (repository !== undefined && (repository.length > 255 || !repositoryShape.test(repository)))
+    throw new RejoinError('E_USAGE', `not a repository name: ${JSON.stringify(repository)}`, {
+      hint: 'lower-case words joined by . _ - and /'
+    })
   if (tag !== undefined && !tagShape.test(tag)) throw new RejoinError('E_USAGE', `not a tag: ${JSON.stringify(tag)}`)
-  if (tag !== undefined && repository === undefined) throw new RejoinError('E_USAGE', 'a tag needs a repository', { hint: 'add --repo NAME' })
+  if (tag !== undefined && repository === undefined)
+    throw new RejoinError('E_USAGE', 'a tag needs a repository', { hint: 'add --repo NAME' })
   if (subject !== undefined) parseDigest(subject)
 }
 
@@ -61,26 +65,41 @@ export async function* publish(node: Node, files: readonly string[], options: Pu
   checkOptions(options)
   if (options.tag !== undefined && files.length > 1) throw new RejoinError('E_USAGE', 'one tag can only name one file')
   const subject = options.subject === undefined ? undefined : await subjectOf(node, parseDigest(options.subject))
-  for (let at = 0; at < files.length; at += filesAtOnce) yield* publishGroup(node, files.slice(at, at + filesAtOnce), options, subject)
+  for (let at = 0; at < files.length; at += filesAtOnce)
+    yield* publishGroup(node, files.slice(at, at + filesAtOnce), options, subject)
 }
 
 async function subjectOf(node: Node, digest: Digest): Promise<Descriptor> {
-  if (!node.blobs.has(digest)) throw new RejoinError('E_NOT_FOUND', `the subject ${digest} is not here`, { hint: 'publish or sync it first' })
+  if (!node.blobs.has(digest))
+    throw new RejoinError('E_NOT_FOUND', `the subject ${digest} is not here`, { hint: 'publish or sync it first' })
   const bytes = await node.blobs.readBytes(digest, maxDocumentBytes)
   return { mediaType: readManifest(bytes).mediaType, digest, size: bytes.length }
 }
 
-async function* publishGroup(node: Node, files: readonly string[], options: PublishOptions, subject: Descriptor | undefined): AsyncGenerator<PublishedFile> {
+async function* publishGroup(
+  node: Node,
+  files: readonly string[],
+  options: PublishOptions,
+  subject: Descriptor | undefined
+): AsyncGenerator<PublishedFile> {
   const results = new Map<string, PublishedFile>()
   const staged: Staged[] = []
-  const small: { readonly bytes: Uint8Array; readonly digest: Digest }[] = [{ bytes: emptyConfig.bytes, digest: emptyConfig.digest }]
+  const small: { readonly bytes: Uint8Array; readonly digest: Digest }[] = [
+    { bytes: emptyConfig.bytes, digest: emptyConfig.digest }
+  ]
   for (const file of files) {
     try {
       if ((await statOf(file)).isDirectory()) staged.push(...(await stageLayout(node, file, options)))
       else staged.push(await stageFile(node, file, options, subject, small))
     } catch (error) {
       if (!(error instanceof RejoinError) || error.code === 'E_NO_SPACE') throw error
-      results.set(file, { kind: 'error', file, error: error.message, code: error.code, ...(error.hint !== undefined && { hint: error.hint }) })
+      results.set(file, {
+        kind: 'error',
+        file,
+        error: error.message,
+        code: error.code,
+        ...(error.hint !== undefined && { hint: error.hint })
+      })
     }
   }
   const unique = [...new Map(small.map((blob) => [blob.digest, blob])).values()].filter(({ digest }) => !node.blobs.has(digest))
@@ -88,7 +107,9 @@ async function* publishGroup(node: Node, files: readonly string[], options: Publ
   if (staged.length > 0) {
     node.blobs.index.change(staged.map(({ root }) => root))
     const written = await node.writer.append(staged.map(({ draft }) => draft))
-    node.tell(written.map(({ index, event }) => ({ log: node.log, index, event, withheld: undefined, verdict: 'relay', rule: 'own' })))
+    node.tell(
+      written.map(({ index, event }) => ({ log: node.log, index, event, withheld: undefined, verdict: 'relay', rule: 'own' }))
+    )
     for (const [i, { file, format, artifactType, descriptor, warnings }] of staged.entries()) {
       const index = written[i]?.index ?? -1
       yield { kind: 'result', file, digest: descriptor.digest, artifactType, format, log: node.log, index, warnings }
@@ -107,8 +128,17 @@ async function statOf(file: string): ReturnType<typeof lstat> extends Promise<in
   }
 }
 
-function draftOf(eventType: string, descriptor: Descriptor, artifactType: string | undefined, options: PublishOptions, blobs: readonly StoredBlob[], more: JsonObject): Draft {
-  const large = blobs.filter(({ sizeBytes }) => sizeBytes > chunkBytes).map(({ digest, sizeBytes, cid }): Json => ({ cid: cid as Cid as string, digest, size: sizeBytes }))
+function draftOf(
+  eventType: string,
+  descriptor: Descriptor,
+  artifactType: string | undefined,
+  options: PublishOptions,
+  blobs: readonly StoredBlob[],
+  more: JsonObject
+): Draft {
+  const large = blobs
+    .filter(({ sizeBytes }) => sizeBytes > chunkBytes)
+    .map(({ digest, sizeBytes, cid }): Json => ({ cid: cid as Cid as string, digest, size: sizeBytes }))
   const data: JsonObject = {
     digest: descriptor.digest,
     mediaType: descriptor.mediaType,
@@ -124,29 +154,72 @@ function draftOf(eventType: string, descriptor: Descriptor, artifactType: string
 
 function rootChange(descriptor: Descriptor, options: PublishOptions): RootChange {
   if (options.repository === undefined) return { kind: 'add', descriptor }
-  return { kind: 'tag', tag: options.tag === undefined ? `${options.repository}@${descriptor.digest}` : `${options.repository}:${options.tag}`, descriptor }
+  return {
+    kind: 'tag',
+    tag: options.tag === undefined ? `${options.repository}@${descriptor.digest}` : `${options.repository}:${options.tag}`,
+    descriptor
+  }
 }
 
-async function stageFile(node: Node, file: string, options: PublishOptions, subject: Descriptor | undefined, small: { bytes: Uint8Array; digest: Digest }[]): Promise<Staged> {
+async function stageFile(
+  node: Node,
+  file: string,
+  options: PublishOptions,
+  subject: Descriptor | undefined,
+  small: { bytes: Uint8Array; digest: Digest }[]
+): Promise<Staged> {
   const opaque = options.type?.includes('/') === true
   const { size } = await statOf(file)
-  if (size > maxDocumentBytes && !opaque) throw new RejoinError('E_TOO_LARGE', `${file} has ${size} bytes; documents may have up to ${maxDocumentBytes}`, { hint: 'give its media type with --type to publish it as it is' })
+  if (size > maxDocumentBytes && !opaque)
+    throw new RejoinError('E_TOO_LARGE', `${file} has ${size} bytes; documents may have up to ${maxDocumentBytes}`, {
+      hint: 'give its media type with --type to publish it as it is'
+    })
   const large = size > chunkBytes
-  const bytes = large && opaque ? undefined : await readFile(file).catch((cause: unknown) => Promise.reject(ioError(cause, 'read', file)))
-  const facts: Recognised = recognise(bytes ?? new Uint8Array(0), { ...(options.type !== undefined && { type: options.type }), fileName: basename(file) })
+  const bytes =
+    large && opaque ? undefined : await readFile(file).catch((cause: unknown) => Promise.reject(ioError(cause, 'read', file)))
+  const facts: Recognised = recognise(bytes ?? new Uint8Array(0), {
+    ...(options.type !== undefined && { type: options.type }),
+    fileName: basename(file)
+  })
   let stored: StoredBlob | undefined
   if (large) stored = await (bytes === undefined ? node.blobs.putFile(file) : node.blobs.put(bytes))
   const digest = stored?.digest ?? digestOf(bytes as Uint8Array)
   if (stored === undefined) small.push({ bytes: bytes as Uint8Array, digest })
   const warnings = facts.warnings.map(({ message }) => message)
-  const annotations = { ...(warnings.length > 0 && { 'dev.rejoin.warnings': warnings.join('\n').slice(0, 4000) }), ...options.annotations }
-  const layer = { mediaType: facts.mediaType, digest, size: Number(size), annotations: { 'org.opencontainers.image.title': basename(file) } }
-  const manifest = artifactManifest({ artifactType: facts.artifactType, layer, ...(subject && { subject }), ...(Object.keys(annotations).length > 0 && { annotations }) })
+  const annotations = {
+    ...(warnings.length > 0 && { 'dev.rejoin.warnings': warnings.join('\n').slice(0, 4000) }),
+    ...options.annotations
+  }
+  const layer = {
+    mediaType: facts.mediaType,
+    digest,
+    size: Number(size),
+    annotations: { 'org.opencontainers.image.title': basename(file) }
+  }
+  const manifest = artifactManifest({
+    artifactType: facts.artifactType,
+    layer,
+    ...(subject && { subject }),
+    ...(Object.keys(annotations).length > 0 && { annotations })
+  })
   small.push({ bytes: manifest.bytes, digest: manifest.digest })
-  const descriptor: Descriptor = { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length, artifactType: facts.artifactType }
+  const descriptor: Descriptor = {
+    mediaType: manifest.mediaType,
+    digest: manifest.digest,
+    size: manifest.bytes.length,
+    artifactType: facts.artifactType
+  }
   const more: JsonObject = { title: basename(file).slice(0, 200), ...(subject && { refers: subject.digest }) }
   const draft = draftOf(facts.eventType, descriptor, facts.artifactType, options, stored === undefined ? [] : [stored], more)
-  return { file, format: facts.format, artifactType: facts.artifactType, descriptor, draft, root: rootChange(descriptor, options), warnings }
+  return {
+    file,
+    format: facts.format,
+    artifactType: facts.artifactType,
+    descriptor,
+    draft,
+    root: rootChange(descriptor, options),
+    warnings
+  }
 }
 
 /** Takes in an OCI image layout: every blob that its roots need, each with its digest checked. */
@@ -158,11 +231,24 @@ async function stageLayout(node: Node, folder: string, options: PublishOptions):
   for (const root of ociLayoutRoots(index)) {
     const blobs: StoredBlob[] = []
     const refers = await takeClosure(node, folder, root.digest, blobs)
-    const tag = options.tag ?? (options.repository !== undefined && root.refName !== undefined && tagShape.test(root.refName) ? root.refName : undefined)
+    const tag =
+      options.tag ??
+      (options.repository !== undefined && root.refName !== undefined && tagShape.test(root.refName) ? root.refName : undefined)
     const named = { ...options, ...(tag !== undefined && { tag }) }
     const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
-    const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, { ...(root.refName !== undefined && { title: root.refName.slice(0, 200) }), ...(refers !== undefined && { refers }) })
-    staged.push({ file: folder, format: 'oci-layout', artifactType: root.artifactType ?? root.mediaType, descriptor, draft, root: rootChange(descriptor, named), warnings: [] })
+    const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, {
+      ...(root.refName !== undefined && { title: root.refName.slice(0, 200) }),
+      ...(refers !== undefined && { refers })
+    })
+    staged.push({
+      file: folder,
+      format: 'oci-layout',
+      artifactType: root.artifactType ?? root.mediaType,
+      descriptor,
+      draft,
+      root: rootChange(descriptor, named),
+      warnings: []
+    })
   }
   if (staged.length === 0) throw new RejoinError('E_DOCUMENT', `${folder}: index.json lists nothing`)
   return staged
@@ -185,7 +271,8 @@ async function takeClosure(node: Node, folder: string, root: Digest, taken: Stor
     const manifest = readManifest(await node.blobs.readBytes(digest, maxDocumentBytes))
     if (digest === root && manifest.subject !== undefined) refers = manifest.subject.digest
     for (const child of manifest.manifests) queue.push({ digest: child.digest, isManifest: true })
-    for (const child of [manifest.config, ...manifest.layers]) if (child !== undefined) queue.push({ digest: child.digest, isManifest: false })
+    for (const child of [manifest.config, ...manifest.layers])
+      if (child !== undefined) queue.push({ digest: child.digest, isManifest: false })
   }
   return refers
 }
@@ -201,4 +288,3 @@ export async function spool(source: AsyncIterable<Uint8Array>, path: string): Pr
     await file.close()
   }
 }
-

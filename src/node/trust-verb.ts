@@ -19,5 +19,10 @@ export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): 
   node.reloadTrust()
   live?.rulesChanged()
   const { identities, rules } = node.gate.rules
-  yield await Promise.resolve({ kind: 'trust', identities, mediaTypes: rules.mediaTypes, eventTypes: rules.eventTypes } as VerbRecord)
+  yield await Promise.resolve({
+    kind: 'trust',
+    identities,
+    mediaTypes: rules.mediaTypes,
+    eventTypes: rules.eventTypes
+  } as VerbRecord)
 }

@@ -25,7 +25,11 @@ function define<Args>(run: (context: VerbContext<Args>) => AsyncIterable<VerbRec
   return run as Verb
 }
 
-async function* logVerb({ node, args, signal }: VerbContext<{ readonly log?: string; readonly follow?: boolean; readonly last?: number }>): AsyncGenerator<VerbRecord> {
+async function* logVerb({
+  node,
+  args,
+  signal
+}: VerbContext<{ readonly log?: string; readonly follow?: boolean; readonly last?: number }>): AsyncGenerator<VerbRecord> {
   const log = args.log === undefined ? undefined : findLog(node, args.log)
   // listeners begin before the listing, so that nothing falls between the two
   const following = args.follow === true ? followEntries(node, log, signal) : undefined
@@ -64,7 +68,9 @@ async function* doctor({ node, args }: VerbContext<{ readonly reindex?: boolean 
 const verbs: Readonly<Record<string, Verb>> = {
   id: define(identify),
   status: define(status),
-  publish: define<{ readonly files: readonly string[]; readonly options: PublishOptions }>(({ node, args }) => publish(node, args.files, args.options)),
+  publish: define<{ readonly files: readonly string[]; readonly options: PublishOptions }>(({ node, args }) =>
+    publish(node, args.files, args.options)
+  ),
   log: define(logVerb),
   show: define(showThing),
   get: define(getArtifact),
@@ -76,7 +82,13 @@ const verbs: Readonly<Record<string, Verb>> = {
 }
 
 /** Runs a verb on an open node. @throws E_USAGE for an unknown verb, and what the verb throws */
-export function runVerb(node: Node, live: Live | undefined, verb: string, args: unknown, signal: AbortSignal): AsyncIterable<VerbRecord> {
+export function runVerb(
+  node: Node,
+  live: Live | undefined,
+  verb: string,
+  args: unknown,
+  signal: AbortSignal
+): AsyncIterable<VerbRecord> {
   const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
   if (run === undefined) throw new RejoinError('E_USAGE', `the node knows no verb ${JSON.stringify(verb)}`)
   return run({ node, live, args: args as never, signal })

@@ -25,7 +25,16 @@ import {
   utf8,
   type WireHead
 } from '../core/index.ts'
-import { dropOffer, type LogFolder, type PlacedEvent, readFileRangeSync, replaceFileSync, saveOffer, type Store, type StoredHead } from '../store/index.ts'
+import {
+  dropOffer,
+  type LogFolder,
+  type PlacedEvent,
+  readFileRangeSync,
+  replaceFileSync,
+  saveOffer,
+  type Store,
+  type StoredHead
+} from '../store/index.ts'
 import type { Gate, Judged } from '../trust/index.ts'
 import type { Proof, Replica, Taken } from './replica.ts'
 import { keepForNode, withheldText } from './withhold.ts'
@@ -97,7 +106,8 @@ export class LocalReplica implements Replica {
   proof(log: LogId, from: number): Proof {
     const folder = this.store.needFolder(log)
     const { checkpoint, coseCheckpoint, tiles, tree } = folder
-    if (checkpoint === undefined || from > checkpoint.size) throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} here`)
+    if (checkpoint === undefined || from > checkpoint.size)
+      throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} here`)
     const { size, note } = checkpoint
     const fromTile = Math.floor(from / tileWidth)
     const hashes = tiles.rootsOf(1, fromTile, Math.floor(size / tileWidth) - fromTile)
@@ -161,11 +171,17 @@ export class LocalReplica implements Replica {
   /** Opens the log with its first line, so that the rest of the block can follow. */
   private begin(log: LogId, block: ProvenBlock): LogFolder {
     const [first] = block.lines
-    if (first === undefined || first.index !== 0 || first.withheld) throw new RejoinError('E_OPENED', `log ${log} does not begin with its first line`)
+    if (first === undefined || first.index !== 0 || first.withheld)
+      throw new RejoinError('E_OPENED', `log ${log} does not begin with its first line`)
     return this.store.createLog(log, block.text.subarray(first.start, first.end))
   }
 
-  private take(folder: LogFolder, block: ProvenBlock, nowMs: number, total: { events: number; refused: number; held: number }): void {
+  private take(
+    folder: LogFolder,
+    block: ProvenBlock,
+    nowMs: number,
+    total: { events: number; refused: number; held: number }
+  ): void {
     const judged = this.gate.judge(block, didOf(folder.opened.publicKey), nowMs)
     const shut = judged.filter(({ decision }) => decision.verdict !== 'relay')
     const stored = shut.length === 0 ? block : withheldText(block, new Set(shut.map(({ line }) => line.index)))
@@ -176,8 +192,7 @@ export class LocalReplica implements Replica {
       else if (decision.verdict === 'hold') {
         total.held++
         this.heldCount++
-      }
-      else total.events++
+      } else total.events++
       if (decision.verdict === 'relay' && event !== undefined) {
         visible.push({ index: line.index, event })
         this.store.writer?.observe(event.hlc, nowMs)
@@ -214,8 +229,10 @@ export class LocalReplica implements Replica {
   async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
     const folder = this.store.needFolder(log)
     if ((folder.checkpoint?.size ?? 0) >= checkpoint.size) return
-    if (folder.size < checkpoint.size) throw new RejoinError('E_INCOMPLETE', `log ${log} has ${folder.size} of ${checkpoint.size} entries`)
-    if (folder.size === checkpoint.size && !equal(folder.tree.root(), checkpoint.root)) throw new Error('bug: proven lines do not give the root')
+    if (folder.size < checkpoint.size)
+      throw new RejoinError('E_INCOMPLETE', `log ${log} has ${folder.size} of ${checkpoint.size} entries`)
+    if (folder.size === checkpoint.size && !equal(folder.tree.root(), checkpoint.root))
+      throw new Error('bug: proven lines do not give the root')
     await folder.sync()
     await this.store.index.flush({ all: true })
     this.store.commit(folder, checkpoint, cose)
@@ -277,10 +294,17 @@ function readCursors(root: string): Cursors {
 /** Returns the part of a block from an entry on, or undefined where nothing of it is left. */
 function afterEntry(block: ProvenBlock, size: number): ProvenBlock | undefined {
   if (block.from === size) return block
-  if (block.from > size) throw new RejoinError('E_INCOMPLETE', `entries from ${block.from} for a log of which only ${size} could be stored`)
+  if (block.from > size)
+    throw new RejoinError('E_INCOMPLETE', `entries from ${block.from} for a log of which only ${size} could be stored`)
   if (block.from + block.count <= size) return undefined
   const lines = block.lines.filter(({ index }) => index >= size)
   const first = lines[0] as EntryLine
   const shifted = lines.map((line) => ({ ...line, start: line.start - first.start, end: line.end - first.start }))
-  return { from: size, count: block.from + block.count - size, text: block.text.subarray(first.start), lines: shifted, tileHash: undefined }
+  return {
+    from: size,
+    count: block.from + block.count - size,
+    text: block.text.subarray(first.start),
+    lines: shifted,
+    tileHash: undefined
+  }
 }

@@ -55,7 +55,8 @@ function threadHasher(algorithm: DigestAlgorithm): BlobHasher {
   const opened = hashThread.order({ kind: 'open', id, algorithm })
   opened.catch(() => {})
   return {
-    chunk: async (chunk, isNext, leaf) => (await hashThread.order({ kind: 'chunk', id, chunk, isNext, leaf: leaf?.slice() })) as Uint8Array,
+    chunk: async (chunk, isNext, leaf) =>
+      (await hashThread.order({ kind: 'chunk', id, chunk, isNext, leaf: leaf?.slice() })) as Uint8Array,
     finish: async () => parseDigest(`${algorithm}:${String(await hashThread.order({ kind: 'finish', id }))}`),
     drop: () => void hashThread.order({ kind: 'drop', id }).catch(() => {})
   }

@@ -16,7 +16,7 @@ import {
   RejoinError,
   rangeBytes
 } from '../core/index.ts'
-import { allocate, type BlobStore, readInto } from '../store/index.ts'
+import { type BlobStore, readInto, sharedMemory } from '../store/index.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { passed } from './scavenge.ts'
 
@@ -159,7 +159,7 @@ class Serving {
       // A frame's head lies before its bytes in one buffer, so that nothing is copied.
       const load = async (chunk: number): Promise<Uint8Array> => {
         const bytes = rangeBytes(sizeBytes, chunk, 1)
-        const frames = allocate(bytes + Math.ceil(bytes / pieceBytes) * pieceHeadBytes)
+        const frames = sharedMemory(bytes + Math.ceil(bytes / pieceBytes) * pieceHeadBytes)
         const pieces: Uint8Array[] = []
         let end = 0
         for (let at = 0; at < bytes; at += pieceBytes) {

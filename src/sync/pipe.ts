@@ -14,7 +14,8 @@ class End implements ByteStream {
 
   async send(bytes: Uint8Array): Promise<void> {
     const peer = this.peer as End
-    if (this.error !== undefined || peer.error !== undefined) throw new RejoinError('E_GONE', 'the other end of the pipe is closed')
+    if (this.error !== undefined || peer.error !== undefined)
+      throw new RejoinError('E_GONE', 'the other end of the pipe is closed')
     peer.chunks.push(bytes)
     peer.sizeBytes += bytes.length
     peer.wakeReader()

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 
 type Collect = (options: { readonly type: 'minor' }) => void
 
-const everyBytes = 16 * 1024 * 1024
+const everyBytes = Number(process.env['EV'] ?? 16) * 1024 * 1024
 let passedBytes = 0
 let collect: Collect | undefined
 

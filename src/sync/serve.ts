@@ -1,4 +1,12 @@
-import { endOfAnswer, endReason, logIdOfHash, maxLinesTextBytes, RejoinError, type SyncMessage, tileWidth } from '../core/index.ts'
+import {
+  endOfAnswer,
+  endReason,
+  logIdOfHash,
+  maxLinesTextBytes,
+  RejoinError,
+  type SyncMessage,
+  tileWidth
+} from '../core/index.ts'
 import type { Replica } from '../replica/index.ts'
 import { encodeSyncFrame } from './wire.ts'
 
@@ -7,7 +15,12 @@ type Want = Extract<SyncMessage, { kind: 'want' }>
 const hashesAFrame = 64 * 1024
 
 /** Returns the frames of LINES for entries from `from` on, at whole tiles where that is possible, and the entry after them. */
-function linesFrame(replica: Replica, want: Want, from: number, to: number): { readonly frame: Uint8Array; readonly count: number } {
+function linesFrame(
+  replica: Replica,
+  want: Want,
+  from: number,
+  to: number
+): { readonly frame: Uint8Array; readonly count: number } {
   const log = logIdOfHash(want.log)
   for (let maxBytes = maxLinesTextBytes; ; maxBytes = Math.floor(maxBytes / 2)) {
     let block = replica.read(log, from, to, maxBytes)
@@ -16,7 +29,8 @@ function linesFrame(replica: Replica, want: Want, from: number, to: number): { r
     if (end !== to && end !== tileEnd && tileEnd > from) block = replica.read(log, from, tileEnd, maxBytes)
     if (block.count === 0 || block.from !== from) throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} to serve`)
     const { count, text } = block
-    const frame = text.length > maxLinesTextBytes ? undefined : encodeSyncFrame({ kind: 'lines', id: want.id, from, count, text, size: 0 })
+    const frame =
+      text.length > maxLinesTextBytes ? undefined : encodeSyncFrame({ kind: 'lines', id: want.id, from, count, text, size: 0 })
     if (frame !== undefined) return { frame, count }
     if (maxBytes < 1024) throw new Error('bug: one line does not fit a frame')
   }

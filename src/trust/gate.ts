@@ -1,4 +1,17 @@
-import { type Decision, decide, didOf, type EntryLine, parseEventText, parseKey, peerIdOf, type ProvenBlock, type PublicKey, RejoinError, type RejoinEvent, textOf } from '../core/index.ts'
+import {
+  type Decision,
+  decide,
+  didOf,
+  type EntryLine,
+  parseEventText,
+  parseKey,
+  peerIdOf,
+  type ProvenBlock,
+  type PublicKey,
+  RejoinError,
+  type RejoinEvent,
+  textOf
+} from '../core/index.ts'
 import type { Trust } from './trust-file.ts'
 
 /** An event of a block, with the verdict on it. */

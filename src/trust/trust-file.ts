@@ -31,7 +31,10 @@ interface Shape {
 }
 
 function fail(message: string, at?: string): never {
-  throw new RejoinError('E_TRUST_FILE', `${fileName}: ${message}`, { ...(at !== undefined && { at }), hint: 'correct the file; the rules that were in force stay in force' })
+  throw new RejoinError('E_TRUST_FILE', `${fileName}: ${message}`, {
+    ...(at !== undefined && { at }),
+    hint: 'correct the file; the rules that were in force stay in force'
+  })
 }
 
 function parse(text: string): Document {
@@ -55,18 +58,27 @@ function texts(value: unknown, what: string): readonly string[] {
 function check(shape: Shape): Trust {
   const unknown = Object.keys(shape).find((key) => !(topMembers as readonly string[]).includes(key))
   if (unknown !== undefined) fail(`unknown member ${JSON.stringify(unknown)}; known are ${topMembers.join(', ')}`)
-  if (shape.apiVersion !== 'rejoin/v1' || shape.kind !== 'TrustPolicy') fail('apiVersion is not rejoin/v1 or kind is not TrustPolicy')
+  if (shape.apiVersion !== 'rejoin/v1' || shape.kind !== 'TrustPolicy')
+    fail('apiVersion is not rejoin/v1 or kind is not TrustPolicy')
   if (shape.default !== undefined && shape.default !== 'refuse') fail('default can only be refuse so far')
   const keys = new Map<string, string>()
   for (const [name, key] of Object.entries(shape.keys ?? {})) keys.set(name, didOf(parseKey(key.did ?? key.vkey ?? '')))
   const authors = new Map<string, string>()
   const identities = Object.entries(shape.identities ?? {}).map(([name, identity]) => {
-    const dids = texts(identity?.keys, `keys of ${name}`).map((key) => keys.get(key) ?? fail(`identity ${name} names the unknown key ${key}`))
+    const dids = texts(identity?.keys, `keys of ${name}`).map(
+      (key) => keys.get(key) ?? fail(`identity ${name} names the unknown key ${key}`)
+    )
     for (const did of dids) authors.set(did, name)
     return { name, keys: dids }
   })
-  const lists = (value: Shape['mediaTypes'], what: string): Rules['mediaTypes'] => ({ allow: texts(value?.allow, `${what}.allow`), deny: texts(value?.deny, `${what}.deny`) })
-  return { identities, rules: { authors, mediaTypes: lists(shape.mediaTypes, 'mediaTypes'), eventTypes: lists(shape.eventTypes, 'eventTypes') } }
+  const lists = (value: Shape['mediaTypes'], what: string): Rules['mediaTypes'] => ({
+    allow: texts(value?.allow, `${what}.allow`),
+    deny: texts(value?.deny, `${what}.deny`)
+  })
+  return {
+    identities,
+    rules: { authors, mediaTypes: lists(shape.mediaTypes, 'mediaTypes'), eventTypes: lists(shape.eventTypes, 'eventTypes') }
+  }
 }
 
 function readText(root: string): string {
@@ -114,19 +126,34 @@ identities: {}
  * @throws E_USAGE for a bad name · E_KEY · E_TRUST_FILE
  */
 export function addIdentity(root: string, name: string, key: string): Trust {
-  if (!isName(name)) throw new RejoinError('E_USAGE', `not a name: ${JSON.stringify(name)}`, { hint: 'a name is 1 to 64 letters, digits, blanks and . _ @ -' })
+  if (!isName(name))
+    throw new RejoinError('E_USAGE', `not a name: ${JSON.stringify(name)}`, {
+      hint: 'a name is 1 to 64 letters, digits, blanks and . _ @ -'
+    })
   const did = didOf(parseKey(key))
   const document = parse(readText(root))
   const current = check(document.toJS() as Shape)
   const owner = current.rules.authors.get(did)
   if (owner === name) return current
-  if (owner !== undefined) throw new RejoinError('E_EXISTS', `this key belongs to ${owner} already`, { hint: `rejoin trust remove ${owner}` })
+  if (owner !== undefined)
+    throw new RejoinError('E_EXISTS', `this key belongs to ${owner} already`, { hint: `rejoin trust remove ${owner}` })
   let keyName = name
   for (let i = 2; document.hasIn(['keys', keyName]); i++) keyName = `${name}-${i}`
   for (const member of ['keys', 'identities']) if (!isMap(document.get(member))) document.set(member, document.createNode({}))
   document.setIn(['keys', keyName], document.createNode({ did }))
-  const before = current.identities.find((identity) => identity.name === name) === undefined ? [] : texts(document.getIn(['identities', name, 'keys'], false) === undefined ? [] : (document.toJS() as Shape).identities?.[name]?.keys, 'keys')
-  document.setIn(['identities', name], document.createNode({ ...((document.toJS() as Shape).identities?.[name] ?? {}), keys: [...before, keyName] }))
+  const before =
+    current.identities.find((identity) => identity.name === name) === undefined
+      ? []
+      : texts(
+          document.getIn(['identities', name, 'keys'], false) === undefined
+            ? []
+            : (document.toJS() as Shape).identities?.[name]?.keys,
+          'keys'
+        )
+  document.setIn(
+    ['identities', name],
+    document.createNode({ ...((document.toJS() as Shape).identities?.[name] ?? {}), keys: [...before, keyName] })
+  )
   document.set('version', Number((document.toJS() as { version?: number }).version ?? 0) + 1)
   for (const member of ['keys', 'identities']) {
     const map = document.get(member)
@@ -141,9 +168,14 @@ export function removeIdentity(root: string, name: string): Trust {
   const shape = document.toJS() as Shape
   check(shape)
   const identity = shape.identities?.[name]
-  if (identity === undefined) throw new RejoinError('E_NOT_FOUND', `${fileName} has no identity ${JSON.stringify(name)}`, { hint: 'rejoin trust show lists them' })
+  if (identity === undefined)
+    throw new RejoinError('E_NOT_FOUND', `${fileName} has no identity ${JSON.stringify(name)}`, {
+      hint: 'rejoin trust show lists them'
+    })
   document.deleteIn(['identities', name])
-  const used = new Set(Object.entries(shape.identities ?? {}).flatMap(([other, { keys }]) => (other === name ? [] : (keys ?? []))))
+  const used = new Set(
+    Object.entries(shape.identities ?? {}).flatMap(([other, { keys }]) => (other === name ? [] : (keys ?? [])))
+  )
   for (const key of identity.keys ?? []) if (!used.has(key)) document.deleteIn(['keys', key])
   document.set('version', Number((shape as { version?: number }).version ?? 0) + 1)
   return save(root, document)

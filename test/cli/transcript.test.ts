@@ -112,7 +112,7 @@ function masked(output: string, lab: string): string {
     .replace(/\b[a-z2-7]{8}\//g, '…/')
     .replace(/20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g, '…Z')
     .replace(/\/tcp\/[0-9]+/g, '/tcp/…')
-    .replace(/("id": "|"hlc": "|publicKey\"?:? *"?)[0-9a-f]+/g, '$1…')
+    .replace(/("id": "|"hlc": "|publicKey"?:? *"?)[0-9a-f]+/g, '$1…')
     .replace(/\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*/g, '+…')
     .replace(/[0-9]+ bytes$/gm, '… bytes')
 }

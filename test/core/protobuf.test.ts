@@ -69,9 +69,11 @@ const decode = (text: string) => () => small.decode(fromHex(text.replaceAll(' ',
 
 describe('protobuf', () => {
   test('what is encoded decodes to the same', () => {
-    holds(property(anyOuter, (value) => {
+    holds(
+      property(anyOuter, (value) => {
         expect(outer.decode(outer.encode(value))).toEqual(value)
-      }))
+      })
+    )
   })
 
   test('arbitrary bytes decode or throw one of our errors (BLOB-10)', () => {

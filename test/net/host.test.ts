@@ -104,7 +104,7 @@ describe('two networks', () => {
     for (const one of [b, c]) await one.host.dial(a.address, patient())
     expect(await failure(b.host.open(a.host.peerId, protocolId('two', 'sync'), patient()))).toEqual({
       code: 'E_NETWORK',
-      message: `${a.host.peerId} does not speak /rejoin/two/sync/1: it belongs to another network`
+      message: `${a.host.peerId} speaks no rejoin on network two (/rejoin/two/sync/1)`
     })
     await (await c.host.open(a.host.peerId, protocolId('one', 'sync'), patient())).close()
     // c's message shows that gossip of network one is up; b is connected to the same node and has neither subscribers nor messages

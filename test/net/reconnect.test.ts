@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { noLog } from '../../src/net/log.ts'
 import { backoffMs, Reconnect } from '../../src/net/reconnect.ts'
 import { freshSeed, open, Seen } from './hosts.ts'
@@ -62,6 +62,38 @@ describe('a connection that is kept', () => {
     await new Promise((resolve) => setTimeout(resolve, 450))
     expect(dials.all).toEqual(['there', 'beacon'])
     reconnect.stop()
+  })
+})
+
+describe('a connection that comes and goes', () => {
+  it('is dialled again within 3.2 s after a visit of a second, however long it was away before, and not without a pause', async () => {
+    vi.useFakeTimers()
+    try {
+      let [dials, up] = [0, false]
+      const dial = async (): Promise<string> => {
+        dials++
+        if (!up) throw new Error('down')
+        return await Promise.resolve('peer')
+      }
+      const reconnect = new Reconnect({ dial, isConnected: () => up }, noLog)
+      reconnect.keep('there', 'peer')
+      await vi.advanceTimersByTimeAsync(20 * 60_000)
+      up = true
+      await vi.advanceTimersByTimeAsync(60_000)
+      for (let visit = 0; visit < 10; visit++) {
+        const before = dials
+        reconnect.disconnected('peer')
+        // the first visit was long, so it is dialled again after 0.1 to 0.2 s; the others were short
+        const pauseMs = visit === 0 ? 99 : 199
+        await vi.advanceTimersByTimeAsync(pauseMs)
+        expect(dials, 'not without a pause').toBe(before)
+        await vi.advanceTimersByTimeAsync(3200 - pauseMs)
+        expect(dials, 'within 3.2 s').toBe(before + 1)
+      }
+      reconnect.stop()
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 

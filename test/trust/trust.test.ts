@@ -2,7 +2,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { decide, didOf, type EntryBlock, linesOf, parseHlc, type ProvenBlock, RejoinError, type RejoinEvent, type Rules, utf8, vkeyOf } from '../../src/core/index.ts'
+import {
+  decide,
+  didOf,
+  type EntryBlock,
+  linesOf,
+  parseHlc,
+  type ProvenBlock,
+  RejoinError,
+  type RejoinEvent,
+  type Rules,
+  utf8,
+  vkeyOf
+} from '../../src/core/index.ts'
 import { addIdentity, createTrust, Gate, loadTrust, removeIdentity } from '../../src/trust/index.ts'
 import { sampleEvent, sampleLog, sampleSigner } from '../core/sample.ts'
 import { thrownBy } from '../thrown.ts'
@@ -78,20 +90,52 @@ describe('the trust file', () => {
 })
 
 const open: Rules['mediaTypes'] = { allow: [], deny: [] }
-const rules = (more: Partial<Rules> = {}): Rules => ({ authors: new Map([[alice, 'alice']]), mediaTypes: open, eventTypes: open, ...more })
+const rules = (more: Partial<Rules> = {}): Rules => ({
+  authors: new Map([[alice, 'alice']]),
+  mediaTypes: open,
+  eventTypes: open,
+  ...more
+})
 const event = (more: Partial<RejoinEvent> = {}): RejoinEvent => ({ ...sampleEvent(sampleSigner('alice'), 1, hlc), ...more })
 
 describe('a verdict', () => {
-  const sbom = event({ type: 'sbom.published', data: { mediaType: 'application/vnd.oci.image.manifest.v1+json', artifactType: 'application/vnd.cyclonedx+json' } })
+  const sbom = event({
+    type: 'sbom.published',
+    data: { mediaType: 'application/vnd.oci.image.manifest.v1+json', artifactType: 'application/vnd.cyclonedx+json' }
+  })
   it.each<[string, RejoinEvent, Rules, string, string]>([
     ['TRUST-4 an unknown writer', event({ source: bob }), rules(), 'refuse', 'unknown-author'],
     ['the node itself', event({ source: me }), rules(), 'relay', 'own'],
     ['a trusted writer', event(), rules(), 'relay', 'identity'],
-    ['TRUST-5 a denied media type', sbom, rules({ mediaTypes: { allow: [], deny: ['application/vnd.cyclonedx*'] } }), 'refuse', 'mediaTypes'],
-    ['TRUST-5 one that is not allowed', sbom, rules({ mediaTypes: { allow: ['application/spdx+json'], deny: [] } }), 'refuse', 'mediaTypes'],
-    ['TRUST-5 one that is allowed', sbom, rules({ mediaTypes: { allow: ['application/vnd.cyclonedx+json'], deny: [] } }), 'relay', 'identity'],
+    [
+      'TRUST-5 a denied media type',
+      sbom,
+      rules({ mediaTypes: { allow: [], deny: ['application/vnd.cyclonedx*'] } }),
+      'refuse',
+      'mediaTypes'
+    ],
+    [
+      'TRUST-5 one that is not allowed',
+      sbom,
+      rules({ mediaTypes: { allow: ['application/spdx+json'], deny: [] } }),
+      'refuse',
+      'mediaTypes'
+    ],
+    [
+      'TRUST-5 one that is allowed',
+      sbom,
+      rules({ mediaTypes: { allow: ['application/vnd.cyclonedx+json'], deny: [] } }),
+      'relay',
+      'identity'
+    ],
     ['a denied event type', sbom, rules({ eventTypes: { allow: [], deny: ['sbom.*'] } }), 'refuse', 'eventTypes'],
-    ['TRUST-6 the opening of a log', event({ type: 'log.opened' }), rules({ eventTypes: { allow: ['sbom.*'], deny: ['*'] } }), 'relay', 'log'],
+    [
+      'TRUST-6 the opening of a log',
+      event({ type: 'log.opened' }),
+      rules({ eventTypes: { allow: ['sbom.*'], deny: ['*'] } }),
+      'relay',
+      'log'
+    ],
     ['TRUST-7 a clock far ahead', event({ hlc: parseHlc('ffffffffffff0000') }), rules(), 'hold', 'clock-ahead']
   ])('VERDICT-4 on %s', (_, one, some, verdict, rule) => {
     expect(decide(one, some, me, nowMs)).toEqual({ verdict, rule })
@@ -102,7 +146,11 @@ describe('the gate', () => {
   it('TRUST-8 refuses a malformed line and one of another source alone', () => {
     const { lines, signer } = sampleLog(3)
     const author = didOf(signer.publicKey)
-    const texts = [...lines.map((line) => Buffer.from(line).toString()), '{"not":"an event"}', Buffer.from(sampleLog(2, 'someone else').lines[1] as Uint8Array).toString()]
+    const texts = [
+      ...lines.map((line) => Buffer.from(line).toString()),
+      '{"not":"an event"}',
+      Buffer.from(sampleLog(2, 'someone else').lines[1] as Uint8Array).toString()
+    ]
     const block: EntryBlock = { from: 0, count: texts.length, text: utf8(texts.map((text) => `${text}\n`).join('')) }
     const proven: ProvenBlock = { ...block, lines: linesOf(block), tileHash: undefined }
     addIdentity(root, 'writer', author)

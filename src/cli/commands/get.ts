@@ -8,7 +8,11 @@ import type { Context } from '../context.ts'
 import { notice, print, printJson } from '../output.ts'
 
 /** Writes an artifact: its document to standard output or to a file, or all its blobs as OCI layout into a folder. */
-export async function get(context: Context, what: string, flags: { readonly output?: string; readonly manifest?: boolean }): Promise<number> {
+export async function get(
+  context: Context,
+  what: string,
+  flags: { readonly output?: string; readonly manifest?: boolean }
+): Promise<number> {
   for await (const record of ask(context, 'get', { what, ...(flags.manifest === true && { manifest: true }) })) {
     if (record.kind === 'blob') await writeBlob(context, String(record['path']), flags.output, record)
     else await writeFolder(context, record as never, flags.output)
@@ -34,8 +38,15 @@ interface FolderRecord {
   readonly blobs: readonly { readonly digest: string; readonly path: string }[]
 }
 
-async function writeFolder(context: Context, { digest, mediaType, size, blobs }: FolderRecord, output: string | undefined): Promise<void> {
-  if (output === undefined || output === '-') throw new RejoinError('E_USAGE', 'this artifact has several blobs and needs a folder', { hint: 'add --output FOLDER, or --manifest for its manifest' })
+async function writeFolder(
+  context: Context,
+  { digest, mediaType, size, blobs }: FolderRecord,
+  output: string | undefined
+): Promise<void> {
+  if (output === undefined || output === '-')
+    throw new RejoinError('E_USAGE', 'this artifact has several blobs and needs a folder', {
+      hint: 'add --output FOLDER, or --manifest for its manifest'
+    })
   if (existsSync(output)) throw new RejoinError('E_EXISTS', `${output} is there already`)
   for (const blob of blobs) {
     const folder = join(output, 'blobs', blob.digest.split(':')[0] ?? 'sha256')
@@ -43,7 +54,14 @@ async function writeFolder(context: Context, { digest, mediaType, size, blobs }:
     await copyFile(blob.path, join(folder, basename(blob.path)))
   }
   await writeFile(join(output, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-  await writeFile(join(output, 'index.json'), JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [{ mediaType, digest, size }] }))
+  await writeFile(
+    join(output, 'index.json'),
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: [{ mediaType, digest, size }]
+    })
+  )
   if (context.json) printJson({ kind: 'result', folder: output, blobs: blobs.length })
   else if (!context.quiet) print(output)
 }

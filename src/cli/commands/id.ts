@@ -5,7 +5,8 @@ import { print } from '../output.ts'
 /** Prints who this node is. */
 export async function id(context: Context): Promise<number> {
   await printAll(context, ask(context, 'id', {}), (record) => {
-    for (const member of ['nodeId', 'did', 'logId', 'vkey', 'publicKey', 'network']) print(`${member.padEnd(10)} ${String(record[member])}`)
+    for (const member of ['nodeId', 'did', 'logId', 'vkey', 'publicKey', 'network'])
+      print(`${member.padEnd(10)} ${String(record[member])}`)
     for (const address of record['addresses'] as readonly string[]) print(`${'address'.padEnd(10)} ${address}`)
   })
   return 0

@@ -18,7 +18,10 @@ export async function proof(context: Context, event: string, flags: ProofFlags):
     if (flags.output !== undefined) await writeFile(flags.output, bytes)
     if (context.json) printJson(record)
     else if (flags.output === undefined) process.stdout.write(bytes)
-    else if (!context.quiet) notice(`wrote ${flags.output}: entry ${String(record['index'])} of ${String(record['size'])} in log ${String(record['log'])}`)
+    else if (!context.quiet)
+      notice(
+        `wrote ${flags.output}: entry ${String(record['index'])} of ${String(record['size'])} in log ${String(record['log'])}`
+      )
   }
   return 0
 }

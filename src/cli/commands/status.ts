@@ -5,10 +5,15 @@ import { print, printable } from '../output.ts'
 /** Prints what this node holds and whom it is connected to. */
 export async function status(context: Context): Promise<number> {
   await printAll(context, ask(context, 'status', {}), (record) => {
-    print(`node       ${printable(String(record['name']))}  ${String(record['nodeId'])}  ${record['up'] === true ? 'up' : 'not up'}`)
-    for (const one of record['logs'] as readonly { readonly log: string; readonly author: string; readonly size: number }[]) print(`log        ${one.log}  ${String(one.size).padStart(8)}  ${printable(one.author)}`)
-    for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[]) print(`peer       ${printable(peer.address)}  ${peer.direction}`)
-    for (const fork of record['conflicts'] as readonly string[]) print(`FORK       log ${fork} has two histories and is frozen; the proof is in private/forks`)
+    print(
+      `node       ${printable(String(record['name']))}  ${String(record['nodeId'])}  ${record['up'] === true ? 'up' : 'not up'}`
+    )
+    for (const one of record['logs'] as readonly { readonly log: string; readonly author: string; readonly size: number }[])
+      print(`log        ${one.log}  ${String(one.size).padStart(8)}  ${printable(one.author)}`)
+    for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
+      print(`peer       ${printable(peer.address)}  ${peer.direction}`)
+    for (const fork of record['conflicts'] as readonly string[])
+      print(`FORK       log ${fork} has two histories and is frozen; the proof is in private/forks`)
   })
   return 0
 }

@@ -13,7 +13,9 @@ export async function sync(context: Context, peers: readonly string[]): Promise<
   }
   await printAll(context, kept(ask(context, 'sync', { peers }, { network: true })), (record) => {
     const say = (member: string): string => String(record[member])
-    print(`${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events in, ${say('sent')} out, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes${record['missing'] === 0 ? '' : `; ${say('missing')} blobs are still missing`}`)
+    print(
+      `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events in, ${say('sent')} out, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes${record['missing'] === 0 ? '' : `; ${say('missing')} blobs are still missing`}`
+    )
   })
   if (Number(last?.['conflicts'] ?? 0) > 0) return 15
   return last?.['complete'] === true ? 0 : 10

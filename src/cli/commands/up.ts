@@ -19,7 +19,10 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
     ...(flags.peer !== undefined && { peers: flags.peer }),
     ...(flags.mdns === false && { mdns: false })
   }
-  await using node = await Node.open(context.root, { flags: settings, onNotice: (text) => (context.quiet ? undefined : notice(text)) })
+  await using node = await Node.open(context.root, {
+    flags: settings,
+    onNotice: (text) => (context.quiet ? undefined : notice(text))
+  })
   await using live = await Live.open(node)
   const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
   const onReload = (): void => {
@@ -32,7 +35,8 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
   }
   process.on('SIGHUP', onReload)
   try {
-    for await (const record of runVerb(node, live, 'id', {}, context.signal)) sayReady(context, record as never, flags.next === true)
+    for await (const record of runVerb(node, live, 'id', {}, context.signal))
+      sayReady(context, record as never, flags.next === true)
     await new Promise<void>((resolve) => {
       if (context.signal.aborted) resolve()
       context.signal.addEventListener('abort', () => resolve(), { once: true })

@@ -42,7 +42,8 @@ export function decide(event: RejoinEvent, rules: Rules, own: string, nowMs: num
   if (event.type.startsWith('log.')) return { verdict: 'relay', rule: 'log' }
   if (isShut(event.type, rules.eventTypes)) return { verdict: 'refuse', rule: 'eventTypes' }
   const { mediaType } = event.data
-  if (typeof mediaType === 'string' && isShut(documentTypeOf(event), rules.mediaTypes)) return { verdict: 'refuse', rule: 'mediaTypes' }
+  if (typeof mediaType === 'string' && isShut(documentTypeOf(event), rules.mediaTypes))
+    return { verdict: 'refuse', rule: 'mediaTypes' }
   if (isAhead(event.hlc, nowMs)) return { verdict: 'hold', rule: 'clock-ahead' }
   return { verdict: 'relay', rule: 'identity' }
 }
