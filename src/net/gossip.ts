@@ -55,7 +55,8 @@ export function gossipOptions(network: string): Partial<GossipsubOpts> {
     maxInboundDataLength: maxGossipRpcBytes,
     // a hub takes 64 nodes that have no other neighbour into its mesh, not 12: the others hear a second later, and not everything
     Dhi: 64,
-    // whoever is outside the mesh is told of each message within a heartbeat; the default tells 6, and of 16 spokes beyond the mesh 3 or 4 heard nothing
+    // whoever is outside the mesh is told of each message within a heartbeat; the default tells 6 peers:
+    // of 16 spokes beyond the mesh 3 or 4 heard nothing
     Dlazy: maxGossipLazyPeers,
     maxInboundStreams: 8,
     maxOutboundStreams: 8,

@@ -23,7 +23,7 @@ export interface Fetched {
 
 const maxManifestBytes = 16 * 1024 * 1024
 const manifestTypes = /\+json$/
-const retryMs = 5000
+const retryMs = 2000
 const scanStep = 256
 
 /** Fetches the blobs that accepted events name, from any connected peer; what nobody has is tried again later. */
@@ -95,6 +95,7 @@ export class Fetcher {
   poke(): void {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
+      this.timer = undefined
       void this.run(this.signal).catch((error: unknown) =>
         this.signal.aborted ? undefined : this.node.say(`fetching blobs failed: ${(error as Error).message}`)
       )
@@ -109,7 +110,8 @@ export class Fetcher {
       return await this.running
     } finally {
       this.running = undefined
-      if (this.wants.size > 0 && !this.signal.aborted) this.timer ??= setTimeout(() => this.poke(), retryMs)
+      if (this.wants.size > 0 && !this.signal.aborted)
+        this.timer ??= setTimeout(() => this.poke(), retryMs * (0.5 + Math.random()))
     }
   }
 

@@ -25,6 +25,7 @@ export interface LiveOptions {
 }
 
 const announceDelayMs = 5
+const retryMs = 3000
 /** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
 const servedIdleMs = 500
 
@@ -38,6 +39,7 @@ export class Live implements AsyncDisposable {
   private readonly again = new Set<string>()
   private readonly announced = new Map<LogId, number>()
   private readonly toAnnounce = new Set<LogId>()
+  private readonly retries = new Map<string, NodeJS.Timeout>()
   private announceTimer: NodeJS.Timeout | undefined
   private readonly timer: NodeJS.Timeout
   private readonly stopGrown: () => void
@@ -109,7 +111,21 @@ export class Live implements AsyncDisposable {
         error.code !== 'E_TERMINATED'
       )
         this.node.say(`sync with ${peerId} failed: ${error.message} (${error.code})`)
+      this.retry(peerId)
     })
+  }
+
+  /** A sync that failed is tried again soon, for as long as the peer is connected. */
+  private retry(peerId: string): void {
+    if (this.stopping.signal.aborted || this.retries.has(peerId)) return
+    const timer = setTimeout(
+      () => {
+        this.retries.delete(peerId)
+        if (this.host.peers().some((peer) => peer.peerId === peerId)) this.syncSoon(peerId)
+      },
+      retryMs * (0.5 + Math.random())
+    )
+    this.retries.set(peerId, timer)
   }
 
   private syncAll(): void {
@@ -290,6 +306,7 @@ export class Live implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.timer)
     clearTimeout(this.announceTimer)
+    for (const timer of this.retries.values()) clearTimeout(timer)
     this.stopGrown()
     this.stopping.abort(new RejoinError('E_TERMINATED', 'the node is going down'))
     await Promise.allSettled(this.syncing.values())

@@ -77,17 +77,6 @@ describe('gossip', () => {
     for (const { host } of nodes) expect(hub.host.gossip.scoreOf(host.peerId)).toBe(0)
   })
 
-  it('reaches all spokes of a hub, also those its mesh has no room for (by default 3 or 4 of these 16 heard nothing)', async () => {
-    const hub = await listener()
-    const spokes = await Promise.all(Array.from({ length: 80 }, async () => await listener({ listen: [] })))
-    await Promise.all(spokes.map(async ({ host }) => await host.dial(hub.address, patient())))
-    await vi.waitFor(() => expect(hub.host.gossip.subscribers(topic).length).toBe(80), { timeout: 15_000 })
-    const [first, ...others] = spokes
-    await vi.waitFor(() => expect(first?.host.gossip.subscribers(topic)).toEqual([hub.host.peerId]), { timeout: 15_000 })
-    await first?.host.gossip.publish(topic, Buffer.from('event 1'))
-    await Promise.all(others.map(async ({ heard }) => await heard.until((seen) => seen.includes('event 1'))))
-  })
-
   it('passes on what is accepted; what is ignored, or breaks the validator, goes no further and costs the sender nothing', async () => {
     const [a, b, c] = await chain()
     for (const message of ['ignore 1', 'bug 2', 'accept 3']) await a.host.gossip.publish(topic, Buffer.from(message))
