@@ -20,12 +20,18 @@ export async function* identify({ node, live }: VerbContext<Nothing>): AsyncGene
   yield await Promise.resolve({ kind: 'id', ...id })
 }
 
+/** Own log first, then the others by author, so that the list is the same each time. */
+function orderOf({ log, author }: { readonly log: string; readonly author: string }, own: string): string {
+  return `${log === own ? 0 : 1} ${author} ${log}`
+}
+
 /** Yields what this node holds and whom it is connected to. */
 export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenerator<VerbRecord> {
   node.writer.sign()
   const logs = node.store
     .listHeads()
     .map(({ log, size, root }) => ({ log, author: authorOf(node, log), size, root: base64(root) }))
+    .toSorted((a, b) => orderOf(a, node.log).localeCompare(orderOf(b, node.log)))
   const peers = live?.host.peers().map(({ peerId, address, direction }) => ({ peerId, address, direction })) ?? []
   const record = {
     kind: 'status',
