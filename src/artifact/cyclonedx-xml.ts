@@ -4,6 +4,11 @@ import { scanXml } from './xml.ts'
 
 const namespaceShape = /^http:\/\/cyclonedx\.org\/schema\/bom\/([0-9]+\.[0-9]+)$/
 
+/** Returns whether a namespace is that of CycloneDX, of any version. */
+export function isBomNamespace(namespace: string): boolean {
+  return namespaceShape.test(namespace)
+}
+
 /**
  * Returns the facts of a CycloneDX document in XML, undefined where it is other XML. It is not checked against the XSD.
  *

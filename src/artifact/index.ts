@@ -9,7 +9,9 @@ export {
   type WarningCode
 } from './recognised.ts'
 export { purlFault } from './purl.ts'
-export { isMediaType } from './media-type.ts'
 export type { OciDescriptor } from './descriptor.ts'
 export * from './manifest.ts'
 export * from './manifest-read.ts'
+export { type DocumentContent, readContent } from './content.ts'
+export { maxContentItems } from './content-draft.ts'
+export type { Envelope } from './envelope.ts'

@@ -3,7 +3,8 @@ import { itemsOf, type JsonFacts, type JsonFormat, stringOf } from './json-forma
 import { type Facts, maxDocumentDepth, titleOf, type Warning, warning } from './recognised.ts'
 
 const statementType = /^https:\/\/in-toto\.io\/Statement\/v([0-9.]+)$/
-const intotoPayload = 'application/vnd.in-toto+json'
+/** payloadType of an envelope that holds an in-toto statement. */
+export const intotoPayload: string = 'application/vnd.in-toto+json'
 const bundlePrefix = 'application/vnd.dev.sigstore.bundle'
 const maxPayloadChars = 4 * 1024 * 1024
 const eventType = 'attestation.published'
@@ -41,7 +42,7 @@ export const intoto: JsonFormat = {
  * Returns the bytes of base64, url-safe or not, padded or not; undefined for anything else. core's fromBase64 takes 0.3 s for each
  * MB, and JSON lines may hold 64 of them.
  */
-function payloadBytes(payload: string): Uint8Array | undefined {
+export function payloadBytes(payload: string): Uint8Array | undefined {
   const text = payload
     .replace(/={1,2}$/, '')
     .replaceAll('-', '+')
@@ -73,7 +74,8 @@ function openEnvelope(envelope: JsonObject): { readonly statement?: JsonObject; 
   return { statement, warnings: [...faults, ...statementWarnings(statement)] }
 }
 
-function envelopeFault(envelope: Json | undefined): string | undefined {
+/** Returns why a value is no DSSE envelope, undefined where it is one. */
+export function envelopeFault(envelope: Json | undefined): string | undefined {
   if (!isObject(envelope)) return 'there is no envelope'
   if (typeof envelope['payload'] !== 'string') return '"payload" is missing'
   if (typeof envelope['payloadType'] !== 'string') return '"payloadType" is missing'
@@ -154,6 +156,13 @@ export const npmAttestations: JsonFormat = {
 
 const lineFormats: readonly JsonFormat[] = [dsse, sigstoreBundle, intoto]
 
+/** A line of a bundle of attestations. */
+export interface AttestationLine {
+  /** from 1 */
+  readonly number: number
+  readonly value: JsonObject
+}
+
 /** Returns whether an object may be a line of a bundle of attestations. */
 export function isAttestation(value: Json): value is JsonObject {
   return isObject(value) && lineFormats.some(({ fault }) => fault(value) === undefined)
@@ -164,7 +173,7 @@ export function isAttestation(value: Json): value is JsonObject {
  * @param lines values that isAttestation accepts, with the number of their line
  * @see https://github.com/in-toto/attestation/blob/main/spec/v1/bundle.md
  */
-export function bundleOfLines(lines: readonly { readonly number: number; readonly value: JsonObject }[]): Facts {
+export function bundleOfLines(lines: readonly AttestationLine[]): Facts {
   const warnings: Warning[] = []
   const titles = new Set<string>()
   for (const { number, value } of lines) {

@@ -51,8 +51,13 @@ function read(file: string): JsonObject {
 
 /** Loads ajv when the first document is checked: it takes 30 ms that a node which publishes nothing need not wait for. */
 function newAjv(draft: SchemaSource['draft'], options: Options): Ajv {
-  if (draft === '7') return new (load('ajv') as typeof import('ajv')).Ajv(options)
-  return new (load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(options)
+  // no `new (load(…) as …).Ajv(…)`: tsc 7.0.2 drops the parentheses together with the type, and dist/ then calls `new load(…)`
+  if (draft === '7') {
+    const { Ajv } = load('ajv') as typeof import('ajv')
+    return new Ajv(options)
+  }
+  const { Ajv2020 } = load('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')
+  return new Ajv2020(options)
 }
 
 function compile({ file, draft, needs, stubs }: SchemaSource, allErrors: boolean): ValidateFunction {

@@ -10,8 +10,11 @@ export function isTagValue(head: string): boolean {
   return versionLine.test(head)
 }
 
-/** Calls `visit` for each tag and value; a value in `<text>` may go over lines. */
-function scan(text: string, visit: (tag: string, value: string) => void): void {
+/**
+ * Calls `visit` for each tag and value; of a value in `<text>` that goes over lines only the first.
+ * @throws E_DOCUMENT for a line that is no tag and value, or a `<text>` without end
+ */
+export function scanTagValue(text: string, visit: (tag: string, value: string) => void): void {
   let at = 0
   for (let number = 1; at < text.length; number++) {
     const feed = text.indexOf('\n', at)
@@ -42,7 +45,7 @@ function scan(text: string, visit: (tag: string, value: string) => void): void {
  */
 export function readTagValue(text: string): Facts {
   const first = new Map<string, string>()
-  scan(text, (tag, value) => {
+  scanTagValue(text, (tag, value) => {
     if (!first.has(tag)) first.set(tag, value)
   })
   const absent = required.filter((tag) => !first.has(tag))

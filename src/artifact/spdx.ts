@@ -8,7 +8,7 @@ const mediaType = 'application/spdx+json'
 const context3 = /^https:\/\/spdx\.org\/rdf\/(3\.[0-9]+(?:\.[0-9]+)?)\//
 
 /** Returns the version in the context of an SPDX 3 document, undefined where it is none. */
-function contextVersion(document: JsonObject): string | undefined {
+export function contextVersion(document: JsonObject): string | undefined {
   const context = document['@context']
   for (const item of Array.isArray(context) ? context : [context]) {
     const version = typeof item === 'string' ? context3.exec(item)?.[1] : undefined
@@ -43,8 +43,8 @@ function facts2(document: JsonObject): JsonFacts {
   }
 }
 
-/** The elements of SPDX 3: those of the graph, or the document where it is itself the only one. */
-function elementsOf(document: JsonObject): readonly JsonObject[] {
+/** Returns the elements of SPDX 3: those of the graph, or the document where it is itself the only one. */
+export function elementsOf(document: JsonObject): readonly JsonObject[] {
   if (document['@graph'] === undefined) return typeof document['type'] === 'string' ? [document] : []
   return itemsOf(document['@graph']).filter((element) => isObject(element))
 }

@@ -1,6 +1,7 @@
 import type { VerbRecord } from '../node/index.ts'
-import type { Context } from './context.ts'
-import { endProgress, notice, printJson, progress } from './output.ts'
+import { type Context, stateFolder } from './context.ts'
+import { diagnostics } from './diagnostics.ts'
+import { endProgress, printJson, progress } from './output.ts'
 
 /** A record of a verb with all its members. */
 export type AnyRecord = VerbRecord & Readonly<Record<string, unknown>>
@@ -32,12 +33,14 @@ export async function* ask(
     yield next.value as AnyRecord
   }
   const flags = network ? { listen: [], mdns: false, peers: [] } : {}
-  await using node = await Node.open(root, { flags, onNotice: (text) => (quiet ? undefined : notice(text)) })
+  const logOf = diagnostics({ quiet })
+  const log = logOf('node')
+  await using node = await Node.open(root, { flags, stateFolder: stateFolder(), onNotice: (text) => log.warn({}, text) })
   if (!network) {
     yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
     return
   }
-  await using live = await Live.open(node)
+  await using live = await Live.open(node, { log: logOf('net') })
   yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
 }
 
@@ -62,6 +65,10 @@ export async function printAll(
 }
 
 function wordProgress(record: AnyRecord): string {
-  if (typeof record['total'] === 'number') return `${String(record['done'])} of ${String(record['total'])}`
+  const { done, total } = record
+  if (typeof done === 'number' && typeof total === 'number') {
+    const share = total === 0 ? 1 : done / total
+    return `[${'#'.repeat(Math.round(share * 30)).padEnd(30)}] ${done} of ${total}`
+  }
   return `${String(record['entries'] ?? 0)} events, ${String(record['bytes'] ?? 0)} bytes`
 }

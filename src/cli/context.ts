@@ -1,6 +1,5 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { RejoinError } from '../core/index.ts'
 
 /** What every command is given besides its own arguments. */
 export interface Context {
@@ -24,16 +23,12 @@ export function dataFolder(flag: string | undefined): string {
   return join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'rejoin')
 }
 
-/** Returns a signal that SIGINT and SIGTERM abort; a second one ends the process at once. */
-export function stopSignal(): AbortSignal {
-  const stop = new AbortController()
-  const on = (name: 'SIGINT' | 'SIGTERM', error: RejoinError, exit: number): void => {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(exit)
-      stop.abort(error)
-    })
-  }
-  on('SIGINT', new RejoinError('E_INTERRUPTED', 'interrupted'), 130)
-  on('SIGTERM', new RejoinError('E_TERMINATED', 'asked to end'), 143)
-  return stop.signal
+/** Returns the folder for what this machine knows of its nodes beside their data folders, so that a restored one is noticed. */
+export function stateFolder(): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'rejoin')
+}
+
+/** Returns the folder that keeps compiled code from one start to the next: nobody else may write there, so it is not in /tmp. */
+export function compiledFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'rejoin/compiled')
 }

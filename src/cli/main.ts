@@ -1,10 +1,15 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module'
 import { Command, CommanderError } from 'commander'
-import { type Context, dataFolder, type GlobalOptions, stopSignal } from './context.ts'
-import { printError } from './output.ts'
+import { compiledFolder, type Context, dataFolder, type GlobalOptions } from './context.ts'
 
 const version = '0.1.0'
 let exitCode = 0
+
+/** Prints an error and returns the exit code; loaded late, as core is, so that --help need not wait for it. */
+async function failed(error: unknown, json: boolean): Promise<number> {
+  return (await import('./output.ts')).printError(error, json)
+}
 
 /** Returns the action of a command: it gets its arguments and options, and the context that the global options give. */
 function action<Args extends readonly unknown[]>(
@@ -13,11 +18,12 @@ function action<Args extends readonly unknown[]>(
   return async (...all) => {
     const command = all.pop() as Command
     const { data, json = false, quiet = false } = command.optsWithGlobals<GlobalOptions>()
+    const { stopSignal } = await import('./stop-signal.ts')
     const context: Context = { root: dataFolder(data), json, quiet, signal: stopSignal() }
     try {
       exitCode = await run(context, ...(all as unknown as Args))
     } catch (error) {
-      exitCode = printError(context.signal.aborted ? context.signal.reason : error, json)
+      exitCode = await failed(context.signal.aborted ? context.signal.reason : error, json)
     }
   }
 }
@@ -52,6 +58,7 @@ function program(): Command {
     .option('--listen <multiaddr>', 'listen here (repeatable)', many)
     .option('--peer <multiaddr>', 'keep connected to this peer (repeatable)', many)
     .option('--no-mdns', 'do not look for peers on the LAN')
+    .option('--witness', 'cosign the heads of other logs')
     .option('--next', 'say what to try next')
     .action(action(async (context, flags: object) => await (await import('./commands/up.ts')).up(context, flags)))
   add('id', 'who this node is').action(action(async (context) => await (await import('./commands/id.ts')).id(context)))
@@ -103,11 +110,28 @@ function program(): Command {
         async (context, event: string, flags: object) => await (await import('./commands/proof.ts')).proof(context, event, flags)
       )
     )
-  add('peers', 'peers, and writers that were heard of').action(
+  const peers = add('peers', 'peers with their score, and writers that were heard of').action(
     action(async (context) => await (await import('./commands/peers.ts')).peers(context))
   )
+  const addRuling = (name: 'block' | 'allow' | 'reset', text: string): Command =>
+    peers
+      .command(`${name} <peer>`)
+      .description(text)
+      .option('--data <dir>')
+      .option('--json')
+      .option('--quiet')
+      .action(
+        action(
+          async (context, peer: string, flags: { because?: string }) =>
+            await (await import('./commands/peers.ts')).peers(context, { action: name, peer, ...flags })
+        )
+      )
+  addRuling('block', 'neither dial a peer nor let it in').option('--because <text>', 'the reason, kept with it')
+  addRuling('allow', 'let a peer in whatever its score').option('--because <text>', 'the reason, kept with it')
+  addRuling('reset', 'take back what was said about a peer, and its score')
   add('doctor', 'look the data folder over')
     .option('--reindex', 'make the index again from the logs')
+    .option('--new-log', 'go on in a new log that names the old one, where the lost end of the own log does not come back')
     .action(action(async (context, flags: object) => await (await import('./commands/doctor.ts')).doctor(context, flags)))
   const trust = root.command('trust').description('whose events this node lets in')
   const addTrust = (spec: string, text: string): Command =>
@@ -123,15 +147,118 @@ function program(): Command {
   addTrust('show', 'list the identities').action(
     action(async (context) => await (await import('./commands/trust.ts')).trust(context, 'show'))
   )
+  addRuleCommands(addTrust)
+  addKeyCommands(trust)
+  addTriage(add)
   return root
 }
 
+type Add = (spec: string, text: string) => Command
+
+/** Adds the commands that look into trust files and verdicts. */
+function addRuleCommands(addTrust: Add): void {
+  addTrust('check [file]', 'name all that is wrong with a trust file, with its place; needs no node').action(
+    action(
+      async (context, file: string | undefined) => await (await import('./commands/trust-check.ts')).trustCheck(context, file)
+    )
+  )
+  addTrust('explain <event>', 'why LOG/INDEX, or the newest event about a digest, has its verdict').action(
+    action(async (context, event: string) => await (await import('./commands/trust-explain.ts')).trustExplain(context, event))
+  )
+  addTrust('test <file>', 'try a trust file on the whole history and print what would change; 1 where anything gets weaker')
+    .option('--since <time>', 'only events from then on: 2026-11-01, or 30d for thirty days ago')
+    .option('--log <log>', 'only the events of one log')
+    .option('--all', 'print every change, not the first fifty')
+    .option('--allow-weaken', 'exit with 0 even where it lets more in than now')
+    .action(
+      action(
+        async (context, file: string, flags: object) =>
+          await (await import('./commands/trust-test.ts')).trustTest(context, file, flags)
+      )
+    )
+  addTrust('diff <a> [b]', 'what changes from one trust file to another; with one, from that of the node').action(
+    action(
+      async (context, a: string, b: string | undefined) =>
+        await (await import('./commands/trust-diff.ts')).trustDiff(context, a, b)
+    )
+  )
+}
+
+/** Adds `triage`. */
+function addTriage(add: Add): void {
+  const triage = add('triage', 'held events with the reasons, by rule and author')
+    .option('--watch', 'go on as others come to be held')
+    .action(action(async (context, flags: object) => await (await import('./commands/triage.ts')).triage(context, flags)))
+  const addRuling = (name: 'accept' | 'refuse' | 'withdraw', text: string): Command =>
+    triage
+      .command(`${name} <event...>`)
+      .description(text)
+      .option('--data <dir>')
+      .option('--json')
+      .option('--quiet')
+      .option('--because <text>', 'the reason, kept with it')
+      .action(
+        action(
+          async (context, events: readonly string[], { because, keep }: { because?: string; keep?: boolean }) =>
+            await (await import('./commands/triage.ts')).decide(context, {
+              action: name,
+              events,
+              ...(because !== undefined && { because }),
+              ...(keep === true && { keep })
+            })
+        )
+      )
+  addRuling('accept', 'let events in whatever the rules say').option('--keep', 'use them here, and pass nothing on')
+  addRuling('refuse', 'refuse events whatever the rules say')
+  addRuling('withdraw', 'take back what was decided about events: the rules decide again')
+}
+
+/** Adds `trust key …`. */
+function addKeyCommands(trust: Command): void {
+  const key = trust.command('key').description('the keys of this node')
+  const addKey = (name: 'show' | 'rotate' | 'revoke' | 'export' | 'import' | 'witness', spec: string, text: string): Command =>
+    key
+      .command(`${name}${spec}`)
+      .description(text)
+      .option('--data <dir>')
+      .option('--json')
+      .option('--quiet')
+      .action(
+        action(async (context, ...all: readonly unknown[]) => {
+          const { trustKey } = await import('./commands/trust-key.ts')
+          return await trustKey(context, name, all.length > 1 ? (all[0] as string) : undefined, all.at(-1) as object)
+        })
+      )
+  const withUnlock = (command: Command): Command =>
+    command
+      .option('--passphrase-file <file>', 'passphrase of the key file; - is standard input')
+      .option('--identity-file <file>', 'age identity that opens the key file')
+  const withNext = (command: Command): Command =>
+    withUnlock(command)
+      .option('--next-file <file>', 'next key as `export --output` wrote it')
+      .option('--next-words <file>', 'file with its 24 words; - is standard input')
+  addKey('show', '', 'log, key and next key')
+  withNext(addKey('rotate', '', 'close the log and go on in a new one under the next key; the node must be down'))
+  withNext(addKey('revoke', ' <size>', 'close the log at a size: what it has beyond is void; the node must be down'))
+  withNext(addKey('import', '', 'take the next key in'))
+  addKey('export', '', 'write the next key to a file for age, or as 24 words')
+    .option('-o, --output <file>', 'file to write')
+    .option('--passphrase-file <file>', 'file with the passphrase; - is standard input')
+    .option('--recipient <age1…>', 'age recipient that may open it')
+    .option('--words', 'print 24 words instead')
+    .option('--drop', 'then take it out of the data folder')
+  addKey('witness', '', 'make the key with which this node witnesses other logs')
+}
+
+// what is imported from here on is compiled once: `rejoin id` from a checkout takes half the time
+enableCompileCache(compiledFolder())
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
 })
 try {
   await program().parseAsync()
 } catch (error) {
-  exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : printError(error, process.argv.includes('--json'))
+  exitCode =
+    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : await failed(error, process.argv.includes('--json'))
 }
 process.exitCode = exitCode

@@ -1,4 +1,4 @@
-import { textOf } from './bytes.ts'
+import { textOf, utf8 } from './bytes.ts'
 import { RejoinError } from './error.ts'
 import { parseStrict } from './json-strict.ts'
 import { type Json, type JsonLimits, type JsonObject, tooLarge } from './json-value.ts'
@@ -74,6 +74,18 @@ function isOrdered(value: Json, depthLeft: number): boolean {
     if (typeof member === 'object' && !isOrdered(member, depthLeft - 1)) return false
   }
   return true
+}
+
+/**
+ * Returns the RFC 8785 canonical text of an object that parseCanonicalText takes, so that no writer signs what readers refuse.
+ * Walking a value costs a tenth of parsing its text again, which is left for values that are not printed at once.
+ * @throws what parseCanonicalText throws
+ */
+export function canonicalizeStrict(value: JsonObject, limits: JsonLimits): string {
+  const text = canonicalize(value)
+  if (!isPrintable(value) || !isOrdered(value, limits.maxDepth) || text.includes('\\ud'))
+    parseCanonicalText(text, utf8(text), limits)
+  return text
 }
 
 /**

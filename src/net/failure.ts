@@ -37,7 +37,7 @@ export function dialFailure(error: unknown, address: string): RejoinError {
     new RejoinError(code, message, { cause: error, ...(hint !== undefined && { hint }) })
   if (saying(/dial self/)) return fail('E_USAGE', `${address} is this node itself`)
   if (named('DialDeniedError', 'ConnectionInterceptedError'))
-    return fail('E_REFUSED', `the node at ${address} is denied by this node's own rules`)
+    return fail('E_REFUSED', `the node at ${address} is denied by this node's own rules`, 'rejoin peers shows why')
   if (named('NoValidAddressesError', 'InvalidMultiaddrError', 'TransportUnavailableError')) {
     return fail(
       'E_USAGE',
@@ -61,7 +61,10 @@ export function dialFailure(error: unknown, address: string): RejoinError {
   )
 }
 
-/** Returns why a stream could not be opened: E_NETWORK where the peer doesn't know the protocol of this network, else E_GONE or E_TIMEOUT. */
+/**
+ * Returns why a stream could not be opened: E_NETWORK where the peer doesn't know the protocol of this network, E_UNREACHABLE where only a
+ * relay leads to it, else E_GONE or E_TIMEOUT.
+ */
 export function openFailure(error: unknown, peerId: string, protocol: string): RejoinError {
   if (error instanceof RejoinError) return error
   const errors = chain(error)
@@ -70,6 +73,10 @@ export function openFailure(error: unknown, peerId: string, protocol: string): R
     const network = /^\/rejoin\/([^/]+)\//.exec(protocol)?.[1]
     const lacking = network === undefined ? `does not speak ${protocol}` : `speaks no rejoin on network ${network} (${protocol})`
     return new RejoinError('E_NETWORK', `${peerId} ${lacking}`, { cause: error })
+  }
+  if (named('LimitedConnectionError')) {
+    const message = `${peerId} is reached through a relay only, and ${protocol} is not spoken over one`
+    return new RejoinError('E_UNREACHABLE', message, { cause: error, hint: 'connect to it directly: rejoin sync MULTIADDR' })
   }
   if (named('TimeoutError', 'AbortError'))
     return new RejoinError('E_TIMEOUT', `${peerId} did not answer to ${protocol} in time`, { cause: error })

@@ -8,7 +8,7 @@ import {
 import { RejoinError, sha256 } from '../core/index.ts'
 import type { NetLog } from './log.ts'
 import { topicId } from './names.ts'
-import { maxGossipBacklogBytes, maxGossipBytes, maxGossipLazyPeers, maxGossipRpcBytes } from './settings.ts'
+import { maxGossipBacklogBytes, maxGossipBytes, maxGossipLazyPeers, maxGossipRpcBytes, overRelay } from './settings.ts'
 
 /** The running gossipsub; its package is named in this file only, since it may move again. */
 export type GossipService = GossipSub
@@ -18,8 +18,15 @@ export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
 /** Announcements to all nodes of the network: fast, of at most 64 KiB, and perhaps lost. */
 export interface Gossip {
-  /** Joins a topic of this network. The validator must answer at once; a message is passed on only where it accepts. */
-  readonly subscribe: (topic: string, validate: (message: Uint8Array, fromPeerId: string) => GossipVerdict) => void
+  /**
+   * Joins a topic of this network. The validator must answer at once; a message is passed on only where it accepts. A message over 64 KiB is
+   * rejected before it is asked.
+   */
+  readonly subscribe: (
+    topic: string,
+    validate: (message: Uint8Array, fromPeerId: string) => GossipVerdict,
+    onTooLarge?: (fromPeerId: string) => void
+  ) => void
   /** Sends a message to whoever listens; nobody listening is no error. @throws E_TOO_LARGE over 64 KiB */
   readonly publish: (topic: string, message: Uint8Array) => Promise<void>
   /** Returns the peer IDs of the connected peers that joined a topic. */
@@ -60,6 +67,7 @@ export function gossipOptions(network: string): Partial<GossipsubOpts> {
     Dlazy: maxGossipLazyPeers,
     maxInboundStreams: 8,
     maxOutboundStreams: 8,
+    runOnLimitedConnection: overRelay.gossip,
     scoreParams: { IPColocationFactorWeight: 0, topics: Object.fromEntries(topics.map((topic) => [topic, topicScore])) as never }
   }
 }
@@ -78,10 +86,13 @@ export function gossipOver(service: GossipService, network: string, log: NetLog)
   // what is not listened to is not passed on
   for (const topic of topics) service.topicValidators.set(topic, () => 'ignore' as TopicValidatorResult)
   return {
-    subscribe: (topic, validate) => {
+    subscribe: (topic, validate, onTooLarge) => {
       must(topic)
       service.topicValidators.set(topic, (peer, { data }) => {
-        if (data.length > maxGossipBytes) return 'reject' as TopicValidatorResult
+        if (data.length > maxGossipBytes) {
+          onTooLarge?.(peer.toString())
+          return 'reject' as TopicValidatorResult
+        }
         try {
           return validate(data, peer.toString()) as TopicValidatorResult
         } catch (error) {

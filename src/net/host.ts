@@ -1,4 +1,4 @@
-import type { Connection, PeerId } from '@libp2p/interface'
+import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { RejoinError, signerOf } from '../core/index.ts'
 import type { ByteStream } from '../sync/index.ts'
@@ -13,8 +13,10 @@ import { checkNetwork } from './names.ts'
 import type { Host, HostOptions } from './open-host.ts'
 import { Reconnect } from './reconnect.ts'
 import { bestOf, type RemotePeer, remotePeerOf } from './remote-peer.ts'
-import { dialTimeoutMs, lingerMs, maxStreamsPerProtocol, openTimeoutMs } from './settings.ts'
+import { dialTimeoutMs, lingerMs, maxStreamsPerProtocol, openTimeoutMs, overRelay } from './settings.ts'
+import { StreamSlots } from './stream-slots.ts'
 import { NetStream } from './streams.ts'
+import { toldAddress } from './told-address.ts'
 
 const stopped = (): RejoinError => new RejoinError('E_TERMINATED', 'the node is going down')
 
@@ -30,6 +32,7 @@ class LiveHost implements Host {
   private readonly watch: GossipWatch
   private readonly known = new Map<string, RemotePeer>()
   private readonly streams = new Map<NetStream, string>()
+  private readonly slots = new StreamSlots(maxStreamsPerProtocol)
   private stopping: Promise<void> | undefined
 
   constructor({ node, preferNoise }: MadeNode, options: HostOptions, log: NetLog) {
@@ -58,6 +61,7 @@ class LiveHost implements Host {
     node.addEventListener('peer:connect', ({ detail }) => this.connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.disconnected(detail.toString()))
     node.addEventListener('connection:open', ({ detail }) => this.opened(detail))
+    node.addEventListener('peer:identify', ({ detail }) => this.identified(detail))
     node.addEventListener('peer:discovery', ({ detail }) => this.discovered(detail.id))
   }
 
@@ -88,6 +92,16 @@ class LiveHost implements Host {
     this.options.onConnect?.(peer)
   }
 
+  private identified({ peerId, listenAddrs, connection }: IdentifyResult): void {
+    const peer = this.known.get(peerId.toString())
+    if (peer?.direction !== 'inbound') return
+    const told = toldAddress(listenAddrs, connection.remoteAddr, peer.peerId)
+    if (told === undefined || told === peer.told) return
+    const now = { ...peer, told }
+    this.known.set(peer.peerId, now)
+    this.options.onTold?.(now)
+  }
+
   private disconnected(peerId: string): void {
     const peer = this.known.get(peerId)
     this.known.delete(peerId)
@@ -109,7 +123,11 @@ class LiveHost implements Host {
   }
 
   async handle(protocol: string, accept: (stream: ByteStream, peer: RemotePeer) => Promise<void>): Promise<void> {
-    const options = { maxInboundStreams: maxStreamsPerProtocol, maxOutboundStreams: maxStreamsPerProtocol }
+    const options = {
+      maxInboundStreams: maxStreamsPerProtocol,
+      maxOutboundStreams: maxStreamsPerProtocol,
+      runOnLimitedConnection: overRelay.streams
+    }
     await this.node.handle(
       protocol,
       (raw, connection) => {
@@ -133,9 +151,13 @@ class LiveHost implements Host {
     }
   }
 
-  private adopt(raw: ConstructorParameters<typeof NetStream>[0], peerId: string): NetStream {
-    const stream: NetStream = new NetStream(raw, () => this.streams.delete(stream))
+  private adopt(raw: ConstructorParameters<typeof NetStream>[0], peerId: string, onGone: () => void = () => {}): NetStream {
+    const stream: NetStream = new NetStream(raw, () => {
+      this.streams.delete(stream)
+      onGone()
+    })
     if (raw.status === 'open') this.streams.set(stream, peerId)
+    else onGone()
     return stream
   }
 
@@ -144,13 +166,14 @@ class LiveHost implements Host {
     if (this.stopping !== undefined) throw stopped()
     const connection = bestOf(this.node.getConnections(parsePeerId(peerId)))
     if (connection === undefined) throw new RejoinError('E_UNREACHABLE', `${peerId} is not connected`)
+    const both = AbortSignal.any([signal, AbortSignal.timeout(openTimeoutMs)])
+    let giveBack: () => void = () => {}
     try {
-      const both = AbortSignal.any([signal, AbortSignal.timeout(openTimeoutMs)])
-      return this.adopt(
-        await connection.newStream([protocol], { signal: both, maxOutboundStreams: maxStreamsPerProtocol }),
-        peerId
-      )
+      giveBack = await this.slots.take(connection, protocol, both)
+      const limits = { maxOutboundStreams: maxStreamsPerProtocol, runOnLimitedConnection: overRelay.streams }
+      return this.adopt(await connection.newStream([protocol], { signal: both, ...limits }), peerId, giveBack)
     } catch (error) {
+      giveBack()
       signal.throwIfAborted()
       throw openFailure(error, peerId, protocol)
     }

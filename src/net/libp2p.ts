@@ -11,7 +11,8 @@ import { discoveries } from './discovery.ts'
 import { gater } from './gater.ts'
 import { type GossipService, gossipService } from './gossip.ts'
 import { libp2pLogger, type NetLog } from './log.ts'
-import { connectionSettings, muxerSettings, pingSettings } from './settings.ts'
+import type { RangeLimits } from './range-slots.ts'
+import { connectionSettings, muxerSettings, pingSettings, rangeLimits } from './settings.ts'
 
 /** What a node of the network is made from. */
 export interface Libp2pInit {
@@ -21,6 +22,7 @@ export interface Libp2pInit {
   readonly peers: readonly string[]
   readonly mdns: boolean
   readonly isDenied: (peerId: string) => boolean
+  readonly ranges?: Partial<RangeLimits>
   readonly log: NetLog
 }
 
@@ -54,7 +56,7 @@ export async function makeNode(init: Libp2pInit): Promise<MadeNode> {
     streamMuxers: [yamux(muxerSettings)],
     connectionManager: connectionSettings,
     connectionMonitor: pingSettings,
-    connectionGater: gater(init.isDenied),
+    connectionGater: gater(init.isDenied, { ...rangeLimits, ...init.ranges }),
     peerDiscovery: discoveries(init),
     services: { identify: identify(), identifyPush: identifyPush(), gossip: gossipService(init.network) },
     logger: libp2pLogger(init.log)

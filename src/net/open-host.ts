@@ -1,6 +1,7 @@
 import type { ByteStream } from '../sync/index.ts'
 import type { Gossip } from './gossip.ts'
 import type { NetLog } from './log.ts'
+import type { RangeLimits } from './range-slots.ts'
 import type { RemotePeer } from './remote-peer.ts'
 
 /** What a host is opened with. */
@@ -17,8 +18,12 @@ export interface HostOptions {
   readonly mdns: boolean
   /** whether a peer is neither dialled nor let in; asked anew for each connection */
   readonly isDenied?: (peerId: string) => boolean
+  /** what one range of addresses may take up, where it is not what the settings say */
+  readonly ranges?: Partial<RangeLimits>
   /** called for each peer that connects, and once more, as outbound, where this node's own dial completes after the peer's */
   readonly onConnect?: (peer: RemotePeer) => void
+  /** called where a peer of an inbound connection has said where it can be dialled, and whenever it says something else */
+  readonly onTold?: (peer: RemotePeer) => void
   /** called when the last connection to a peer is gone */
   readonly onDisconnect?: (peer: RemotePeer) => void
   readonly log?: NetLog
@@ -33,9 +38,13 @@ export interface Host extends AsyncDisposable {
   readonly addresses: () => readonly string[]
   /** Returns the peers that are connected now. */
   readonly peers: () => readonly RemotePeer[]
-  /** Answers a protocol; a stream is closed when `accept` returns and aborted when it throws. */
+  /** Answers a protocol, but not over a relay; a stream is closed when `accept` returns and aborted when it throws. */
   readonly handle: (protocol: string, accept: (stream: ByteStream, peer: RemotePeer) => Promise<void>) => Promise<void>
-  /** Opens a stream. @throws E_UNREACHABLE E_GONE E_TIMEOUT · E_NETWORK where the peer doesn't know the protocol */
+  /**
+   * Opens a stream; where 64 of this protocol are open with the peer, waits up to 15 s until one of them has ended.
+   * @throws E_UNREACHABLE where the peer isn't connected, or through a relay only · E_GONE E_TIMEOUT · E_NETWORK where the peer doesn't know
+   * the protocol
+   */
   readonly open: (peerId: string, protocol: string, options: { readonly signal: AbortSignal }) => Promise<ByteStream>
   /** Connects to an address, once. @throws E_USAGE E_UNREACHABLE E_REFUSED */
   readonly dial: (address: string, options: { readonly signal: AbortSignal }) => Promise<RemotePeer>

@@ -12,6 +12,8 @@ export interface RemotePeer {
   readonly direction: 'inbound' | 'outbound'
   /** whether all connections go through a relay that limits time and bytes */
   readonly limited: boolean
+  /** of an inbound connection, once the peer has identified itself: where it says that it can be dialled */
+  readonly told?: string
 }
 
 /** Returns the connection to use, of all there are to one peer: open, unlimited and dialled by this node where possible. */

@@ -34,8 +34,20 @@ export const muxerSettings: MuxerSettings = {
   streamOptions: { maxStreamWindowSize: maxStreamWindowBytes, maxReadBufferLength: maxStreamWindowBytes }
 }
 
+/**
+ * What one range of public addresses (IPv4 /24, IPv6 /64) may take of the 300 connections: 64 peers, so that five ranges are needed to surround
+ * a node; and twice as many connections, since those of a line that dropped stay until their ping fails.
+ */
+export const rangeLimits = { maxPeers: 64, maxConnections: 128, countPrivate: false } as const
+
 /** Streams of one protocol on one connection; the default is 32 inbound and 64 outbound. */
 export const maxStreamsPerProtocol = 64
+
+/**
+ * What may go over a connection through a relay, which limits time and bytes: announcements of heads and nothing else, so that a blob never
+ * eats up what lets two nodes know of each other. libp2p refuses such streams by default too; said, so that an update doesn't change it.
+ */
+export const overRelay = { gossip: true, streams: false } as const
 
 /** The largest gossip message, in bytes. */
 export const maxGossipBytes: number = 64 * KiB

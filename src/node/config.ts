@@ -15,6 +15,8 @@ export interface Config {
   readonly syncEverySeconds: number
   /** a blob over this is not fetched by itself, only with get; in bytes */
   readonly fetchMaxBytes: number
+  /** cosign the heads of other logs, with the key in keys/witness */
+  readonly witness: boolean
 }
 
 const fileName = 'config.yaml'
@@ -25,7 +27,8 @@ const defaults: Config = {
   peers: [],
   mdns: true,
   syncEverySeconds: 60,
-  fetchMaxBytes: 20 * 1024 ** 3
+  fetchMaxBytes: 20 * 1024 ** 3,
+  witness: false
 }
 
 function fail(message: string): never {

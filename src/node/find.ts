@@ -14,10 +14,28 @@ import type { Node } from './node.ts'
 
 const maxManifestBytes = 16 * 1024 * 1024
 
-/** An event with its place and line. */
+/** The text of an entry that is here, and the verdict that let it lie where it does. */
+export interface TextHere {
+  readonly line: Uint8Array
+  readonly verdict: 'relay' | 'keep' | 'hold'
+}
+
+/** An event that is used here, with its place and line. */
 export interface FoundEvent extends EventRef {
   readonly event: RejoinEvent
   readonly line: Uint8Array
+  readonly verdict: 'relay' | 'keep'
+}
+
+/** Returns the text of an entry, in the log, kept for this node or held; undefined where only its hash is here. @throws E_NOT_FOUND beyond the end */
+export function textAt({ store }: Pick<Node, 'store'>, { log, index }: EventRef): TextHere | undefined {
+  const { line, size } = store.needFolder(log).entry(index)
+  if (line !== undefined) return { line, verdict: 'relay' }
+  if (size > 1) return undefined
+  const kept = store.places.kept.read(log, index)
+  if (kept !== undefined) return { line: kept, verdict: 'keep' }
+  const held = store.places.held.read(log, index)
+  return held && { line: held, verdict: 'hold' }
 }
 
 /** Returns a log by its ID, a prefix of it, or the name of its author. @throws E_NOT_FOUND E_USAGE where the prefix is not unique */
@@ -34,12 +52,43 @@ export function findLog(node: Node, name: string): LogId {
   return log
 }
 
-/** Returns the event at a place. @throws E_NOT_FOUND, E_REFUSED where its text is withheld */
+/** Returns the event at a place, as far as it is used here. @throws E_NOT_FOUND, E_REFUSED where its text is withheld or in quarantine */
 export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
-  const { line } = node.store.needFolder(log).entry(index)
-  if (line === undefined)
-    throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`)
-  return { log, index, event: parseEvent(line), line }
+  const here = textAt(node, { log, index })
+  const hint = `rejoin trust explain ${log}/${index} says why`
+  if (here === undefined)
+    throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`, { hint })
+  const { line, verdict } = here
+  if (verdict === 'hold') throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is held`, { hint })
+  return { log, index, event: parseEvent(line), line, verdict }
+}
+
+/** Returns the place that `LOG/INDEX` names, or undefined where a word is of another form. @throws E_NOT_FOUND E_USAGE */
+export function placeNamed(node: Node, word: string): EventRef | undefined {
+  const place = /^(.+)[/#]([0-9]{1,15})$/.exec(word)
+  if (place === null || word.includes(':')) return undefined
+  const log = findLog(node, place[1] as string)
+  const index = Number(place[2])
+  const { size } = node.store.needFolder(log)
+  if (index >= size) throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${index}; it has ${size}`)
+  return { log, index }
+}
+
+/**
+ * Returns the places that a word names, whatever their verdict: `LOG/INDEX`, a digest that held events are about, or what findEvent takes.
+ * @throws E_NOT_FOUND
+ */
+export async function findPlaces(node: Node, word: string): Promise<readonly EventRef[]> {
+  const place = placeNamed(node, word)
+  if (place !== undefined) return [place]
+  if (isDigest(word)) {
+    const held: EventRef[] = []
+    for (const { log, entries } of node.store.places.held.list())
+      for (const { index, line } of entries) if (parseEvent(line).subject === word) held.push({ log, index })
+    if (held.length > 0) return held
+  }
+  const { log, index } = await findEvent(node, word)
+  return [{ log, index }]
 }
 
 /**
@@ -47,9 +96,8 @@ export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
  * @throws E_NOT_FOUND
  */
 export async function findEvent(node: Node, word: string): Promise<FoundEvent> {
-  const place = /^(.+)[/#]([0-9]+)$/.exec(word)
-  if (place !== null && !word.includes(':'))
-    return eventAt(node, { log: findLog(node, place[1] as string), index: Number(place[2]) })
+  const place = placeNamed(node, word)
+  if (place !== undefined) return eventAt(node, place)
   const digest = await findDigest(node, word)
   const refs = await node.store.index.bySubject(digest)
   const events = refs.map((ref) => eventAt(node, ref)).toSorted((a, b) => (a.event.hlc < b.event.hlc ? 1 : -1))

@@ -35,7 +35,9 @@ async function readIfManifest(node: Node, digest: Digest): Promise<Uint8Array | 
  */
 export async function* getArtifact({ node, live, args, signal }: VerbContext<GetArgs>): AsyncGenerator<VerbRecord> {
   const digest = await findDigest(node, args.what)
-  if (live !== undefined && !node.blobs.has(digest)) await live.fetchMissing(signal)
+  // only what an event names that the rules let in is fetched
+  if (live !== undefined && !node.blobs.has(digest) && (await node.store.index.bySubject(digest)).length > 0)
+    await live.fetch([{ digest }], signal)
   const size = node.blobs.size(digest)
   if (size === undefined)
     throw new RejoinError('E_NOT_FOUND', `${digest} is not here`, {
@@ -47,8 +49,9 @@ export async function* getArtifact({ node, live, args, signal }: VerbContext<Get
     return
   }
   let { here, missing } = await closureOf(node, digest)
-  if (missing.length > 0 && live !== undefined) {
-    await live.fetchMissing(signal)
+  while (live !== undefined && missing.length > 0) {
+    const wants = missing.map((one) => ({ digest: one.digest, sizeBytes: one.size }))
+    if ((await live.fetch(wants, signal)).fetched === 0) break
     ;({ here, missing } = await closureOf(node, digest))
   }
   if (missing.length > 0)
@@ -76,9 +79,9 @@ export async function* getArtifact({ node, live, args, signal }: VerbContext<Get
 
 /** Yields all that is known of an event, an artifact or a reference. @throws E_NOT_FOUND */
 export async function* showThing({ node, args }: VerbContext<{ readonly what: string }>): AsyncGenerator<VerbRecord> {
-  const { log, index, event, line } = await findEvent(node, args.what)
+  const { log, index, event, line, verdict } = await findEvent(node, args.what)
   const author = authorOf(node, log)
-  yield { kind: 'event', log, index, author, event, line: textOf(line), verdict: 'relay' } as VerbRecord
+  yield { kind: 'event', log, index, author, event, line: textOf(line), verdict } as VerbRecord
   const { subject } = event
   if (subject === undefined || !isDigest(subject)) return
   if (node.blobs.has(subject)) {

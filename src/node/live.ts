@@ -1,30 +1,15 @@
-import {
-  type Announcement,
-  type Checkpoint,
-  decideAnnouncement,
-  didOf,
-  encodeAnnouncement,
-  hashOfLogId,
-  type KnownLog,
-  type LogId,
-  maxAnnouncedTextBytes,
-  parsePublicKey,
-  RejoinError,
-  Tree
-} from '../core/index.ts'
-import { type Host, openHost, protocolId, type RemotePeer, topicId } from '../net/index.ts'
-import type { StoredHead } from '../store/index.ts'
-import { type ByteStream, driveSession, serveBlobs, type SyncResult } from '../sync/index.ts'
-import { Fetcher } from './fetcher.ts'
+import { codeOf, parsePublicKey, RejoinError } from '../core/index.ts'
+import { type Host, type NetLog, openHost, protocolId, type RemotePeer, topicId } from '../net/index.ts'
+import { type BlobWant, type ByteStream, driveSession, serveBlobs, type SyncResult } from '../sync/index.ts'
+import { Announcer } from './announcer.ts'
+import { type Fetched, Fetcher } from './fetcher.ts'
 import type { Node } from './node.ts'
+import { UrgentTopic } from './urgent.ts'
+import { Witnessing } from './witness.ts'
+import { Settler } from './settle.ts'
 
-/** Where a live node is to be found. */
-export interface LiveOptions {
-  readonly signal: AbortSignal
-  readonly onReady?: () => void
-}
-
-const announceDelayMs = 5
+/** how long an append waits for a peer that brings the own log's lost tail back, in milliseconds */
+const tailWaitMs = 30_000
 const retryMs = 3000
 /** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
 const servedIdleMs = 500
@@ -34,15 +19,17 @@ export class Live implements AsyncDisposable {
   readonly node: Node
   readonly host: Host
   private readonly fetcher: Fetcher
+  private readonly settler: Settler
   private readonly stopping = new AbortController()
   private readonly syncing = new Map<string, Promise<SyncResult>>()
   private readonly again = new Set<string>()
-  private readonly announced = new Map<LogId, number>()
-  private readonly toAnnounce = new Set<LogId>()
   private readonly retries = new Map<string, NodeJS.Timeout>()
-  private announceTimer: NodeJS.Timeout | undefined
   private readonly timer: NodeJS.Timeout
-  private readonly stopGrown: () => void
+  private readonly urgent: UrgentTopic
+  private readonly announcer: Announcer
+  private readonly witnessing: Witnessing
+  private readonly stopAccepted: () => void
+  private readonly stopDenied: () => void
   /** blob streams that peers have open; whether they were sent events; when either was last so */
   private readonly serving = { streams: 0, sentEvents: false, lastMs: 0 }
 
@@ -50,12 +37,26 @@ export class Live implements AsyncDisposable {
     this.node = node
     this.host = host
     this.fetcher = new Fetcher(node, host, this.stopping.signal)
-    this.stopGrown = node.store.onGrown((head) => this.grown(head))
+    this.settler = new Settler(node, async (event) => await this.fetcher.bring(event))
+    this.witnessing = new Witnessing(node, host)
+    this.urgent = new UrgentTopic(node, host, { signal: this.stopping.signal, onLearned: () => this.rulesChanged() })
+    this.announcer = new Announcer(node, host, {
+      urgent: this.urgent,
+      witnessing: this.witnessing,
+      signal: this.stopping.signal,
+      pullFromAny: () => this.pullFromAny(),
+      pullLater: (peerId) => this.retry(peerId),
+      onStored: () => this.fetcher.poke()
+    })
+    this.stopAccepted = node.onAccepted(([first]) => {
+      if (first?.event !== undefined) this.fetcher.revisit(first.log, first.index)
+    })
+    this.stopDenied = node.scores.onDenied((peerId) => this.denied(peerId))
     this.timer = setInterval(() => this.syncAll(), node.config.syncEverySeconds * 1000)
   }
 
   /** Brings a node's network up. @throws E_EXISTS E_IO where an address can't be listened on · E_USAGE for a bad address */
-  static async open(node: Node): Promise<Live> {
+  static async open(node: Node, { log }: { readonly log?: NetLog } = {}): Promise<Live> {
     let live: Live | undefined
     const { listen, peers, mdns } = node.config
     const host = await openHost({
@@ -64,10 +65,14 @@ export class Live implements AsyncDisposable {
       listen,
       peers,
       mdns,
+      ...(log && { log }),
+      isDenied: (peerId) => node.scores.isDenied(peerId),
       onConnect: (peer) => live?.connected(peer),
+      onTold: (peer) => node.peers.met(peer),
       onDisconnect: (peer) => live?.disconnected(peer)
     })
     live = new Live(node, host)
+    node.writer.tailWaitMs = tailWaitMs
     await live.begin()
     return live
   }
@@ -75,26 +80,55 @@ export class Live implements AsyncDisposable {
   private async begin(): Promise<void> {
     const { network } = this.node.store
     await this.host.handle(protocolId(network, 'sync'), async (stream, peer) => await this.answer(stream, peer))
-    await this.host.handle(protocolId(network, 'blob'), async (stream) => {
+    await this.host.handle(protocolId(network, 'blob'), async (stream, { peerId }) => {
+      this.mustMayOpen(peerId)
       this.serving.streams++
       try {
         await serveBlobs(stream, this.node.blobs, {
           mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared',
           signal: this.stopping.signal
         })
+      } catch (error) {
+        if (!this.stopping.signal.aborted) this.node.scores.fault(peerId, codeOf(error))
+        throw error
       } finally {
         this.serving.streams--
         this.serving.lastMs = performance.now()
       }
     })
-    this.host.gossip.subscribe(topicId(network, 'heads'), (bytes) => this.heard(bytes))
+    this.host.gossip.subscribe(
+      topicId(network, 'heads'),
+      (bytes, from) => this.announcer.heard(bytes, from),
+      (from) => this.node.scores.fault(from, 'E_TOO_LARGE')
+    )
+    this.urgent.begin()
+    this.witnessing.begin()
     for (const peer of this.host.peers()) this.connected(peer)
-    this.fetcher.start()
+    this.fetcher.poke()
+    this.settler.again()
   }
 
   private connected(peer: RemotePeer): void {
-    this.node.peers.met(peer.peerId, peer.address)
+    // it was let in while it was being denied
+    if (this.node.scores.isDenied(peer.peerId)) {
+      this.host.hangUp(peer.peerId).catch(() => {})
+      return
+    }
+    this.node.peers.met(peer)
     if (peer.direction === 'outbound') this.syncSoon(peer.peerId)
+    this.fetcher.again()
+    this.settler.again()
+  }
+
+  /** Cuts a peer off that fell below the line or was blocked; the gater keeps it out. */
+  private denied(peerId: string): void {
+    const { standing, until } = this.node.scores.view(peerId)
+    this.node.say(`peer ${peerId} is ${standing} and was cut off${until === undefined ? '' : `; it may come back at ${until}`}`)
+    this.host.hangUp(peerId).catch(() => {})
+  }
+
+  private mustMayOpen(peerId: string): void {
+    if (!this.node.scores.mayOpen(peerId)) throw new RejoinError('E_REFUSED', `${peerId} is denied or opens too many streams`)
   }
 
   private disconnected(peer: RemotePeer): void {
@@ -162,29 +196,35 @@ export class Live implements AsyncDisposable {
       signal: both,
       share: this.node.share,
       ...(peer && { peer: peer.publicKey }),
+      onFault: ({ code }) => this.node.scores.fault(peerId, code),
       ...(onProgress && { onProgress: ({ entries, bytes }) => onProgress(entries, bytes) })
     })
-    this.sent(result)
-    this.fetcher.poke()
+    await this.urgent.inquire(peerId, result.suspects)
+    this.done(peerId, result)
     return result
   }
 
-  private async answer(stream: ByteStream, peer: RemotePeer): Promise<void> {
+  private async answer(stream: ByteStream, { peerId, publicKey }: RemotePeer): Promise<void> {
+    this.mustMayOpen(peerId)
     try {
-      this.sent(
-        await driveSession(this.node.replica, stream, {
-          signal: this.stopping.signal,
-          share: this.node.share,
-          peer: peer.publicKey
-        })
-      )
+      const result = await driveSession(this.node.replica, stream, {
+        signal: this.stopping.signal,
+        share: this.node.share,
+        peer: publicKey,
+        onFault: ({ code }) => this.node.scores.fault(peerId, code)
+      })
+      await this.urgent.inquire(peerId, result.suspects)
+      this.done(peerId, result)
     } catch (error) {
       if (!(error instanceof RejoinError)) throw error
+      this.fetcher.poke()
     }
-    this.fetcher.poke()
   }
 
-  private sent({ entriesSent }: SyncResult): void {
+  private done(peerId: string, { entriesSent, events, complete }: SyncResult): void {
+    this.fetcher.poke()
+    if (complete && this.node.writer.lacksTail && this.syncing.size <= 1) void this.node.tailSought()
+    if (events > 0) this.node.scores.note(peerId, 'useful')
     if (entriesSent === 0) return
     this.serving.sentEvents = true
     this.serving.lastMs = performance.now()
@@ -202,90 +242,23 @@ export class Live implements AsyncDisposable {
     }
   }
 
-  /** A log has a new head: announced soon, together with what follows at once. */
-  private grown({ log }: StoredHead): void {
-    this.toAnnounce.add(log)
-    this.announceTimer ??= setTimeout(() => {
-      this.announceTimer = undefined
-      for (const one of this.toAnnounce) void this.announce(one)
-      this.toAnnounce.clear()
-    }, announceDelayMs)
-  }
-
-  private async announce(log: LogId): Promise<void> {
-    const folder = this.node.store.needFolder(log)
-    const { checkpoint, coseCheckpoint } = folder
-    if (checkpoint === undefined || this.stopping.signal.aborted) return
-    const before = this.announced.get(log) ?? Math.max(0, checkpoint.size - 1)
-    if (before >= checkpoint.size) return
-    this.announced.set(log, checkpoint.size)
-    const block = folder.entries.read(before, checkpoint.size)
-    const whole =
-      block.from === before && block.from + block.count === checkpoint.size && block.text.length <= maxAnnouncedTextBytes
-    const announcement: Announcement = {
-      log: hashOfLogId(log),
-      from: whole ? before : checkpoint.size,
-      note: checkpoint.note,
-      cose: coseCheckpoint,
-      text: whole ? block.text : new Uint8Array(0)
-    }
-    await this.host.gossip.publish(topicId(this.node.store.network, 'heads'), encodeAnnouncement(announcement))
-  }
-
-  private known(log: LogId): KnownLog {
-    const folder = this.node.store.folder(log)
-    if (folder === undefined) return { key: undefined, admitted: false, frozen: false, tree: new Tree() }
-    const admitted = this.node.gate.admits(didOf(folder.opened.publicKey))
-    return {
-      key: folder.opened.publicKey,
-      admitted,
-      frozen: this.node.replica.isFrozen(log) || this.node.share.catchups.has(log),
-      tree: folder.tree
-    }
-  }
-
-  /** Decides on an announcement at once; what is let in is stored in the background. */
-  private heard(bytes: Uint8Array): 'accept' | 'ignore' | 'reject' {
-    const decision = decideAnnouncement(bytes, (log) => this.known(log))
-    switch (decision.verdict) {
-      case 'reject':
-        return 'reject'
-      case 'accept':
-        return 'accept'
-      case 'ignore':
-        if (decision.action !== 'none') this.pullFromAny()
-        return 'ignore'
-      case 'judge': {
-        const { log, checkpoint, cose, block } = decision
-        if (this.node.log === log) {
-          this.pullFromAny()
-          return 'ignore'
-        }
-        const relayed = this.node.replica.takeAnnounced(log, block)
-        if (relayed) this.announced.set(log, checkpoint.size)
-        void this.commit(log, checkpoint, cose)
-        return relayed ? 'accept' : 'ignore'
-      }
-    }
-  }
-
-  private async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
-    try {
-      await this.node.replica.commit(log, checkpoint, cose)
-      this.fetcher.poke()
-    } catch (error) {
-      this.node.say(`an announced event could not be stored: ${(error as Error).message}`)
-    }
-  }
-
   private pullFromAny(): void {
     for (const { peerId } of this.host.peers()) this.syncSoon(peerId)
   }
 
-  /** The rules changed: what they let in now is asked for from everybody. */
+  /** The rules changed: once everything was judged by them, what they let in now is asked for from everybody. */
   rulesChanged(): void {
-    this.node.replica.forgetCursors()
-    this.pullFromAny()
+    void this.node.settled().then(() => {
+      this.node.replica.forgetCursors()
+      this.fetcher.again({ fromStart: true })
+      this.settler.again()
+      this.pullFromAny()
+    })
+  }
+
+  /** Resolves once what was held until its content is known was looked into, as far as peers have it. */
+  async settled(): Promise<void> {
+    await this.settler.idle()
   }
 
   /** Connects to an address and syncs. @throws E_UNREACHABLE E_USAGE E_NETWORK */
@@ -296,20 +269,27 @@ export class Live implements AsyncDisposable {
   }
 
   /** Fetches blobs that are named by events and not here yet, and waits for that. */
-  async fetchMissing(
-    signal: AbortSignal
-  ): Promise<{ readonly fetched: number; readonly missing: number; readonly bytes: number }> {
+  async fetchMissing(signal: AbortSignal): Promise<Fetched> {
     return await this.fetcher.run(signal)
+  }
+
+  /** Fetches some blobs from the peers that are connected, and waits for that. */
+  async fetch(wants: readonly BlobWant[], signal: AbortSignal): Promise<Fetched> {
+    return await this.fetcher.fetch(wants, signal)
   }
 
   /** Ends sessions and closes the network; idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.timer)
-    clearTimeout(this.announceTimer)
     for (const timer of this.retries.values()) clearTimeout(timer)
-    this.stopGrown()
+    this.announcer[Symbol.dispose]()
+    this.stopAccepted()
+    this.stopDenied()
     this.stopping.abort(new RejoinError('E_TERMINATED', 'the node is going down'))
     await Promise.allSettled(this.syncing.values())
+    this.witnessing.stop()
+    await this.urgent.stop()
+    await this.settler.stop()
     await this.fetcher.stop()
     await this.host[Symbol.asyncDispose]()
   }

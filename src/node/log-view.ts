@@ -1,4 +1,4 @@
-import { hex, linesOf, type LogId, parseEvent, type RejoinEvent } from '../core/index.ts'
+import { type EntryLine, hex, linesOf, type LogId, parseEvent, type RejoinEvent } from '../core/index.ts'
 import type { Accepted, Node } from './node.ts'
 
 /** One entry as `rejoin log` shows it. */
@@ -38,28 +38,29 @@ export function* listEntries(node: Node, log: LogId | undefined, last?: number):
       const block = folder.entries.read(at, folder.size)
       for (const line of linesOf(block)) {
         if (line.index < at) continue
-        yield line.withheld
-          ? {
-              kind: 'event',
-              log: one,
-              index: line.index,
-              author,
-              withheld: hex(line.hash),
-              ...(line.size > 1 && { size: line.size }),
-              verdict: 'refuse'
-            }
-          : {
-              kind: 'event',
-              log: one,
-              index: line.index,
-              author,
-              event: parseEvent(block.text.subarray(line.start, line.end)),
-              verdict: 'relay'
-            }
+        const place = { kind: 'event', log: one, index: line.index, author } as const
+        const event = line.withheld ? keptEvent(node, one, line) : parseEvent(block.text.subarray(line.start, line.end))
+        if (event !== undefined) yield { ...place, event, verdict: line.withheld ? 'keep' : 'relay' }
+        else yield { ...place, ...withheldEntry(node, one, line) }
       }
       at = block.from + block.count
     }
   }
+}
+
+function keptEvent({ store }: Node, log: LogId, { index, size }: EntryLine): RejoinEvent | undefined {
+  const line = size === 1 ? store.places.kept.read(log, index) : undefined
+  return line && parseEvent(line)
+}
+
+/** An entry whose event is not used here: its text is in quarantine or nowhere. */
+function withheldEntry(
+  { store }: Node,
+  log: LogId,
+  { index, size, hash }: EntryLine
+): Pick<LogRecord, 'withheld' | 'size' | 'verdict'> {
+  if (size > 1) return { withheld: hex(hash), size, verdict: 'refuse' }
+  return { withheld: hex(hash), verdict: store.places.held.read(log, index) === undefined ? 'refuse' : 'hold' }
 }
 
 /** Yields entries as they are accepted, until the signal is aborted. */

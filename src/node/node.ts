@@ -1,25 +1,44 @@
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { didOf, type LogId, peerIdOf, RejoinError, type RejoinEvent, type Succeeds, vkeyOf } from '../core/index.ts'
-import { LocalReplica } from '../replica/index.ts'
+import {
+  type Cosigner,
+  type CosignerKey,
+  didOf,
+  type LogId,
+  peerIdOf,
+  RejoinError,
+  type RejoinEvent,
+  type Succeeds,
+  type Verdict,
+  vkeyOf
+} from '../core/index.ts'
+import { type Changed, LocalReplica, StoreEnds } from '../replica/index.ts'
 import {
   type BlobStore,
   copiedFrom,
   createKeys,
   type Keys,
+  OwnSize,
   openBlobs,
   openKeys,
   readOwnLog,
   type Repair,
   Store,
+  Verdicts,
   type Writer,
   writeHome
 } from '../store/index.ts'
 import { newShare, type SyncShare } from '../sync/index.ts'
-import { createTrust, Gate, loadTrust } from '../trust/index.ts'
+import { createTrust, Gate, type Judged, Known } from '../trust/index.ts'
 import { type Config, createConfig, loadConfig } from './config.ts'
 import { openOwnLog } from './open-log.ts'
 import { PeerBook } from './peer-book.ts'
+import { PeerScores } from './peer-score.ts'
+import { Rejudging } from './rejudging.ts'
+import { finishRotation } from './rotate.ts'
+import { Told } from './told.ts'
+import { startingTrust } from './trust-in-force.ts'
+import { witnessKeys, witnessOf } from './witness.ts'
 
 /** Something that a person should know about the data folder, as a sentence. */
 export type Notice = string
@@ -28,6 +47,8 @@ export type Notice = string
 export interface NodeOptions {
   readonly onNotice?: (notice: Notice) => void
   readonly flags?: Partial<Config>
+  /** a folder of this machine that is not in any backup of data folders: notices where an older folder was put back */
+  readonly stateFolder?: string | undefined
 }
 
 /** An event that was accepted into the replica, with its place. */
@@ -48,15 +69,29 @@ export class Node implements AsyncDisposable {
   readonly keys: Keys
   readonly store: Store
   readonly blobs: BlobStore
+  readonly known: Known
+  readonly verdicts: Verdicts
   readonly gate: Gate
   readonly replica: LocalReplica
   readonly peers: PeerBook
+  readonly scores: PeerScores
   readonly share: SyncShare = newShare()
   readonly did: string
   readonly nodeId: string
   private readonly notify: (notice: Notice) => void
   private readonly listeners = new Set<(accepted: readonly Accepted[]) => void>()
+  private readonly judgedListeners = new Set<(log: LogId, judged: readonly Judged[]) => void>()
+  /** signs as a witness, where this node is one */
+  readonly cosigner: Cosigner | undefined
+  /** logs whose head was cosigned */
+  readonly cosignedHeads: Told<LogId> = new Told()
+  /** closings and fork proofs that are new here */
+  readonly learned: Told<Uint8Array> = new Told()
+  private readonly rejudging: Rejudging
   private ownLog: LogId
+  private stateFolder: string | undefined
+  private ownSize: OwnSize | undefined
+  private readonly stopGrown: () => void
 
   private constructor(root: string, config: Config, keys: Keys, store: Store, ownLog: LogId, notify: (notice: Notice) => void) {
     this.root = root
@@ -68,25 +103,48 @@ export class Node implements AsyncDisposable {
     this.did = didOf(keys.signer.publicKey)
     this.nodeId = peerIdOf(keys.signer.publicKey)
     this.blobs = openBlobs(root)
-    this.gate = new Gate(this.did, loadTrust(root))
+    this.cosigner = witnessOf(root, config.witness)
+    const nowMs = Date.now()
+    const rules = startingTrust(root, nowMs, notify)
+    this.verdicts = new Verdicts(root)
+    this.known = new Known(store, this.blobs, rules, nowMs)
+    const ends = new StoreEnds(store)
+    this.gate = new Gate(this.did, rules, {
+      ends,
+      evidence: this.known,
+      decisionOn: (log, index) => this.verdicts.decisionOn(log, index)
+    })
     this.peers = new PeerBook(root)
+    this.scores = new PeerScores(this.peers)
+    this.stopGrown = store.onGrown(({ log, size }) => {
+      if (log === this.ownLog) this.ownSize?.note(size)
+      // where it fails, that was told
+      this.replica.endings.grown(log, size).catch(() => {})
+    })
     this.replica = new LocalReplica(store, this.gate, keys.signer.publicKey, {
+      verdicts: this.verdicts,
+      ends,
+      witnesses: () => this.witnesses(),
+      onCosigned: (log) => this.cosigned(log),
+      judgeAgain: async (log, indexes) => await this.rejudging.inTurn(log, indexes),
+      onUrgent: ({ bytes }) => this.learned.tell(bytes),
+      load: async (event) => await this.known.load(event),
       onAccepted: (log, judged) => {
-        const accepted = judged.map(({ line, event, decision: { verdict, rule } }): Accepted => {
-          const open = verdict === 'relay'
-          return {
-            log,
-            index: line.index,
-            event: open ? event : undefined,
-            withheld: open ? undefined : Buffer.from(line.hash).toString('hex'),
-            verdict,
-            rule
-          }
-        })
-        this.tell(accepted)
+        this.tell(judged.map(({ line, event, decision }) => acceptedOf(log, line, event, decision)))
+        for (const listener of this.judgedListeners) listener(log, judged)
       },
       onHeard: (author, log, size) => this.peers.heard(didOf(author), log, size),
       onConflict: (log) => void this.conflicted(log)
+    })
+    this.rejudging = new Rejudging({
+      store,
+      blobs: this.blobs,
+      gate: this.gate,
+      known: this.known,
+      replica: this.replica,
+      ownLog: () => this.ownLog,
+      onChanged: (changed) => this.tell(changed.map(acceptedChange)),
+      onNotice: notify
     })
   }
 
@@ -106,8 +164,11 @@ export class Node implements AsyncDisposable {
    * Opens a data folder. Where it is a copy of another one, a new log is opened that names the old one, and that is told.
    * @throws E_NO_DATA E_LOCKED E_VERSION E_KEY E_TRUST_FILE E_CONFIG E_DAMAGED
    */
-  static async open(root: string, { onNotice = () => {}, flags = {} }: NodeOptions = {}): Promise<Node> {
+  static async open(root: string, { onNotice = () => {}, flags = {}, stateFolder }: NodeOptions = {}): Promise<Node> {
     const config = loadConfig(root, flags)
+    const rotated = await finishRotation(root, (repair) => onNotice(sentenceOf(repair)))
+    if (rotated !== undefined)
+      onNotice(`a change of keys was completed that had been interrupted; the peer ID is ${rotated.nodeId} now`)
     const keys = openKeys(root)
     const ownLog = readOwnLog(root)
     const copied = copiedFrom(root)
@@ -122,7 +183,12 @@ export class Node implements AsyncDisposable {
         })
       }
       if (copied !== undefined) writeHome(root)
-      return new Node(root, config, keys, store, log, onNotice)
+      const node = new Node(root, config, keys, store, log, onNotice)
+      node.guard(stateFolder)
+      for (const path of store.urgent.damaged) onNotice(`${path} is damaged: what it says of that log is not known here`)
+      await node.replica.endings.applyAll()
+      node.rejudging.begin()
+      return node
     } catch (error) {
       await store[Symbol.asyncDispose]()
       throw error
@@ -160,27 +226,134 @@ export class Node implements AsyncDisposable {
     this.notify(notice)
   }
 
-  /** Reads trust.yaml again; rules that don't load leave those in force. @throws E_TRUST_FILE */
-  reloadTrust(): void {
-    this.gate.reload(loadTrust(this.root))
+  /** Calls back with every verdict on what comes from others. Returns how to stop it. */
+  onJudged(listener: (log: LogId, judged: readonly Judged[]) => void): () => void {
+    this.judgedListeners.add(listener)
+    return () => void this.judgedListeners.delete(listener)
+  }
+
+  /** Returns the witnesses whose cosignatures this node can verify. */
+  witnesses(): readonly CosignerKey[] {
+    return witnessKeys(this.gate.rules, this.cosigner)
+  }
+
+  /** A head was cosigned: what is held may have waited for a quorum. */
+  private cosigned(log: LogId): void {
+    this.cosignedHeads.tell(log)
+    const held = this.store.places.held.list().find((one) => one.log === log)
+    const indexes = new Set(held?.entries.map(({ index }) => index))
+    // where it fails, that is told
+    if (indexes.size > 0) this.rejudging.inTurn(log, indexes).catch(() => {})
+  }
+
+  /**
+   * Reads trust.yaml again and judges everything again by it, in the background; rules that don't load leave those in force.
+   * @returns whether they are others than before
+   * @throws E_TRUST_FILE
+   */
+  reloadTrust(): boolean {
+    return this.rejudging.reload()
+  }
+
+  /** Resolves once everything was judged by the rules in force. */
+  async settled(): Promise<void> {
+    await this.rejudging.settled()
+  }
+
+  /** Judges entries of a log again, and moves their text and blobs to where the verdicts let them lie. @returns how many verdicts changed */
+  async rejudge(log: LogId, indexes?: ReadonlySet<number>): Promise<number> {
+    return await this.rejudging.rejudge(log, indexes)
+  }
+
+  /** Compares the own log with what this machine signed of it before, and keeps note of that from now on. */
+  private guard(stateFolder: string | undefined): void {
+    if (stateFolder === undefined) return
+    this.ownSize?.close()
+    this.stateFolder = stateFolder
+    try {
+      this.ownSize = OwnSize.open(stateFolder, this.ownLog)
+    } catch (error) {
+      this.notify(`the size of the own log can't be noted outside the data folder: ${(error as Error).message}`)
+      return
+    }
+    const { size } = this.ownSize
+    if (size > this.writer.folder.size) {
+      this.writer.awaitTail(size)
+      this.notify(
+        `the own log had ${size} events and only ${this.writer.folder.size} are here: an older folder was put back. Nothing is appended until a peer brings the others back`
+      )
+    }
+    this.ownSize.note(this.writer.folder.checkpoint?.size ?? 0)
   }
 
   /** Another history of a log turned up. Where it is this node's own, it goes on in a new log that names the old one. */
   private async conflicted(log: LogId): Promise<void> {
-    this.notify(`log ${log} has two histories; both signed heads are kept in private/forks, and the log is frozen`)
-    if (log !== this.ownLog) return
-    const folder = this.store.needFolder(log)
+    const fork = this.replica.endings.forkOf(log)
+    this.notify(
+      fork === undefined
+        ? `a signed head of log ${log} contradicts what is here; both are kept in private/forks, and the log is frozen until a peer shows more`
+        : `log ${log} has two histories and ends at entry ${fork.atIndex}; the proof is logs/${log}/fork, and the log is frozen`
+    )
+    if (log === this.ownLog) await this.goOnInNewLog()
+  }
+
+  /** A session was through, and whatever a peer has of the own log is here: what it could not bring back is given up. */
+  async tailSought(): Promise<void> {
+    if (!this.writer.lacksTail) return
+    this.notify('no peer brought the lost events of the own log back')
+    await this.goOnInNewLog()
+  }
+
+  /** Leaves the own log as it is, and goes on in a new one that names it. @returns the new log */
+  async goOnInNewLog(): Promise<LogId> {
+    const folder = this.store.needFolder(this.ownLog)
     const head = this.writer.sign()
-    const next = await openOwnLog(this.store, this.keys, folder.opened.name, { log, size: head.size, root: head.root })
+    const next = await openOwnLog(this.store, this.keys, folder.opened.name, {
+      log: this.ownLog,
+      size: head.size,
+      root: head.root
+    })
+    const waiting = this.writer
     this.ownLog = next
-    this.store.openWriter(next, this.keys.signer)
+    const writer = this.store.openWriter(next, this.keys.signer)
+    writer.tailWaitMs = waiting.tailWaitMs
+    this.guard(this.stateFolder)
+    waiting.giveUp(writer)
     this.notify(`this node goes on in the new log ${next}`)
+    return next
   }
 
   /** Closes everything; idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.rejudging.settled()
     this.peers.close()
+    this.verdicts.flush()
+    this.replica.close()
     await this.store[Symbol.asyncDispose]()
+    this.stopGrown()
+    this.ownSize?.close()
+    this.ownSize = undefined
+  }
+}
+
+function acceptedChange({ log, index, hash, event, after, rule }: Changed): Accepted {
+  return acceptedOf(log, { index, hash }, event, { verdict: after, rule })
+}
+
+function acceptedOf(
+  log: LogId,
+  { index, hash }: { readonly index: number; readonly hash: Uint8Array },
+  event: RejoinEvent | undefined,
+  { verdict, rule }: { readonly verdict: Verdict; readonly rule: string }
+): Accepted {
+  const used = verdict === 'relay' || verdict === 'keep'
+  return {
+    log,
+    index,
+    event: used ? event : undefined,
+    withheld: used ? undefined : Buffer.from(hash).toString('hex'),
+    verdict,
+    rule
   }
 }
 

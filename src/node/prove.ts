@@ -1,18 +1,5 @@
-import {
-  type EntryLine,
-  type HashReader,
-  linesOf,
-  makeReceipt,
-  makeTlogProof,
-  readerOfLines,
-  readerOfTiles,
-  RejoinError,
-  type TileReader,
-  tileWidth,
-  tileWidthAt,
-  verifyCoseCheckpoint
-} from '../core/index.ts'
-import type { LogFolder } from '../store/index.ts'
+import { makeReceipt, makeTlogProof, RejoinError, verifyCoseCheckpoint } from '../core/index.ts'
+import { hashesOf } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { findEvent } from './find.ts'
 import type { VerbContext } from './verbs.ts'
@@ -50,24 +37,4 @@ export async function* makeProof({ node, args }: VerbContext<ProofArgs>): AsyncG
     entry: Buffer.from(line).toString('base64'),
     proof: Buffer.from(proof).toString('base64')
   } as VerbRecord
-}
-
-/** Returns a reader of subtree hashes of the first `size` entries: from tiles, below them from lines. */
-function hashesOf(folder: LogFolder, size: number): HashReader {
-  const { tiles, entries } = folder
-  const below: HashReader = (height, position) => {
-    const from = position * 2 ** height
-    const start = from - (from % tileWidth)
-    const end = Math.min(size, start + tileWidth)
-    const lines: EntryLine[] = []
-    for (let at = start; at < end; ) {
-      const block = entries.read(at, end)
-      lines.push(...linesOf(block))
-      at = block.from + block.count
-    }
-    return readerOfLines(lines)(height, position)
-  }
-  const readTile: TileReader = (level, index) =>
-    level === 0 ? tiles.read(0, index) : tiles.rootsOf(level, index * tileWidth, tileWidthAt(size, level, index))
-  return readerOfTiles(size, readTile, below)
 }

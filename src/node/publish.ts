@@ -4,6 +4,7 @@ import { artifactManifest, emptyConfig, ociLayoutRoots, readManifest, type Recog
 import { type Cid, type Digest, digestOf, type Json, type JsonObject, parseDigest, RejoinError } from '../core/index.ts'
 import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob } from '../store/index.ts'
 import type { Node } from './node.ts'
+import { mustMayPublish } from './publish-check.ts'
 
 /** What to publish, and how. */
 export interface PublishOptions {
@@ -181,36 +182,42 @@ async function stageFile(
     ...(options.type !== undefined && { type: options.type }),
     fileName: basename(file)
   })
-  let stored: StoredBlob | undefined
-  if (large) stored = await (bytes === undefined ? node.blobs.putFile(file) : node.blobs.put(bytes))
-  const digest = stored?.digest ?? digestOf(bytes as Uint8Array)
-  if (stored === undefined) small.push({ bytes: bytes as Uint8Array, digest })
   const warnings = facts.warnings.map(({ message }) => message)
   const annotations = {
     ...(warnings.length > 0 && { 'dev.rejoin.warnings': warnings.join('\n').slice(0, 4000) }),
     ...options.annotations
   }
-  const layer = {
-    mediaType: facts.mediaType,
-    digest,
-    size: Number(size),
-    annotations: { 'org.opencontainers.image.title': basename(file) }
-  }
-  const manifest = artifactManifest({
-    artifactType: facts.artifactType,
-    layer,
-    ...(subject && { subject }),
-    ...(Object.keys(annotations).length > 0 && { annotations })
-  })
-  small.push({ bytes: manifest.bytes, digest: manifest.digest })
-  const descriptor: Descriptor = {
-    mediaType: manifest.mediaType,
-    digest: manifest.digest,
-    size: manifest.bytes.length,
-    artifactType: facts.artifactType
-  }
   const more: JsonObject = { title: basename(file).slice(0, 200), ...(subject && { refers: subject.digest }) }
-  const draft = draftOf(facts.eventType, descriptor, facts.artifactType, options, stored === undefined ? [] : [stored], more)
+  const describe = (digest: Digest, blobs: readonly StoredBlob[]): Described => {
+    const manifest = artifactManifest({
+      artifactType: facts.artifactType,
+      layer: {
+        mediaType: facts.mediaType,
+        digest,
+        size: Number(size),
+        annotations: { 'org.opencontainers.image.title': basename(file) }
+      },
+      ...(subject && { subject }),
+      ...(Object.keys(annotations).length > 0 && { annotations })
+    })
+    const descriptor: Descriptor = {
+      mediaType: manifest.mediaType,
+      digest: manifest.digest,
+      size: manifest.bytes.length,
+      artifactType: facts.artifactType
+    }
+    return { manifest, descriptor, draft: draftOf(facts.eventType, descriptor, facts.artifactType, options, blobs, more) }
+  }
+  const known = bytes && digestOf(bytes)
+  const planned = describe(known ?? unknownDigest, [])
+  if (bytes !== undefined)
+    node.known.learn(planned.manifest.digest, planned.manifest.bytes, [{ mediaType: facts.mediaType, bytes }])
+  mustMayPublish(node, planned.draft, file)
+  const stored = large ? await (bytes === undefined ? node.blobs.putFile(file) : node.blobs.put(bytes)) : undefined
+  const digest = stored?.digest ?? (known as Digest)
+  const { manifest, descriptor, draft } = describe(digest, stored === undefined ? [] : [stored])
+  if (stored === undefined) small.push({ bytes: bytes as Uint8Array, digest })
+  small.push({ bytes: manifest.bytes, digest: manifest.digest })
   return {
     file,
     format: facts.format,
@@ -222,6 +229,16 @@ async function stageFile(
   }
 }
 
+/** A file's manifest, and what is said of it. */
+interface Described {
+  readonly manifest: ReturnType<typeof artifactManifest>
+  readonly descriptor: Descriptor
+  readonly draft: Draft
+}
+
+/** stands for the digest of a file that is only read when it is stored */
+const unknownDigest = parseDigest(`sha256:${'0'.repeat(64)}`)
+
 /** Takes in an OCI image layout: every blob that its roots need, each with its digest checked. */
 async function stageLayout(node: Node, folder: string, options: PublishOptions): Promise<readonly Staged[]> {
   const index = await readFile(join(folder, 'index.json')).catch(() => {
@@ -229,13 +246,14 @@ async function stageLayout(node: Node, folder: string, options: PublishOptions):
   })
   const staged: Staged[] = []
   for (const root of ociLayoutRoots(index)) {
-    const blobs: StoredBlob[] = []
-    const refers = await takeClosure(node, folder, root.digest, blobs)
     const tag =
       options.tag ??
       (options.repository !== undefined && root.refName !== undefined && tagShape.test(root.refName) ? root.refName : undefined)
     const named = { ...options, ...(tag !== undefined && { tag }) }
     const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
+    mustMayPublish(node, draftOf('manifest.published', descriptor, root.artifactType, named, [], {}), folder)
+    const blobs: StoredBlob[] = []
+    const refers = await takeClosure(node, folder, root.digest, blobs)
     const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, {
       ...(root.refName !== undefined && { title: root.refName.slice(0, 200) }),
       ...(refers !== undefined && { refers })

@@ -1,6 +1,7 @@
-import { base64, hex } from '../core/index.ts'
+import { base64, forkPath, hex, type LogId } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
+import type { Node } from './node.ts'
 import type { VerbContext } from './verbs.ts'
 
 type Nothing = Readonly<Record<string, never>>
@@ -25,6 +26,14 @@ function orderOf({ log, author }: { readonly log: string; readonly author: strin
   return `${log === own ? 0 : 1} ${author} ${log}`
 }
 
+/** A log of which two histories are known, or two heads that seem to be of two: then nothing proves it yet. */
+function conflictOf(node: Node, log: LogId): object {
+  const fork = node.replica.endings.forkOf(log)
+  const author = node.store.folder(log) === undefined ? null : authorOf(node, log)
+  if (fork === undefined) return { log, author, proof: null, endsAt: null, exact: false }
+  return { log, author, proof: forkPath(log), endsAt: fork.atIndex, exact: fork.exact }
+}
+
 /** Yields what this node holds and whom it is connected to. */
 export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenerator<VerbRecord> {
   node.writer.sign()
@@ -40,21 +49,10 @@ export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenera
     up: live !== undefined,
     logs,
     peers,
-    held: node.replica.heldCount,
-    conflicts: node.replica.conflicts(),
+    held: node.replica.heldCount(),
+    conflicts: node.replica.conflicts().map((log) => conflictOf(node, log)),
     sites: [],
     forge: null
   }
   yield await Promise.resolve(record)
-}
-
-/** Yields the peers this node knows, and the writers it heard of and doesn't know. */
-export async function* listPeers({ node, live }: VerbContext<Nothing>): AsyncGenerator<VerbRecord> {
-  const connected = new Map(live?.host.peers().map((peer) => [peer.peerId, peer]))
-  for (const { peerId, address, direction } of connected.values())
-    yield await Promise.resolve({ kind: 'peer', peerId, address, direction, connected: true } as VerbRecord)
-  for (const { peerId, address, lastSeen } of node.peers.peers())
-    if (!connected.has(peerId)) yield { kind: 'peer', peerId, address, lastSeen, connected: false } as VerbRecord
-  for (const heard of node.peers.heardWriters())
-    if (!node.gate.admits(heard.did)) yield { kind: 'unknown-writer', ...heard } as VerbRecord
 }

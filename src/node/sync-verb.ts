@@ -1,7 +1,8 @@
-import { RejoinError } from '../core/index.ts'
+import { codeOf, RejoinError } from '../core/index.ts'
 import type { SyncResult } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import type { Live } from './live.ts'
+import type { KnownPeer } from './peer-book.ts'
 import type { VerbContext } from './verbs.ts'
 
 /** What `rejoin sync` asks for: addresses or names of peers; none means all. */
@@ -22,7 +23,22 @@ async function resolvePeer(live: Live, word: string, signal: AbortSignal): Promi
     throw new RejoinError('E_NOT_FOUND', `no peer ${JSON.stringify(word)} is known`, {
       hint: 'give its multiaddr, as its `rejoin id` prints it'
     })
-  return (await live.dial(known.address, limit)).peerId
+  return await dialKnown(live, known, limit)
+}
+
+/** Dials a peer where it was dialled last, and else where it said that it can be: it may have come from there since. */
+async function dialKnown(live: Live, { peerId, address, told }: KnownPeer, signal: AbortSignal): Promise<string> {
+  const [first, second] = [address, told].filter((one) => one !== undefined)
+  if (first === undefined)
+    throw new RejoinError('E_UNREACHABLE', `no address of ${peerId} is known`, {
+      hint: 'give its multiaddr, as its `rejoin id` prints it'
+    })
+  try {
+    return (await live.dial(first, signal)).peerId
+  } catch (error) {
+    if (codeOf(error) !== 'E_UNREACHABLE' || second === undefined || second === first) throw error
+    return (await live.dial(second, signal)).peerId
+  }
 }
 
 function nameOf(live: Live, peerId: string): string | undefined {
@@ -38,6 +54,7 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
       : live.host.peers().map(({ peerId }) => peerId)
   if (peers.length === 0)
     throw new RejoinError('E_UNREACHABLE', 'no peer is connected', { hint: 'name one: rejoin sync MULTIADDR' })
+  const before = new Set(node.replica.conflicts())
   let progress: { readonly entries: number; readonly bytes: number } | undefined
   const work = Promise.all(
     peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes })))
@@ -55,6 +72,7 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
   }
   if (failure !== undefined) throw failure
   const blobs = await live.fetchMissing(signal)
+  await live.settled()
   if (node.config.listen.length === 0) await live.served(signal)
   node.peers.save()
   const sum = (pick: (result: SyncResult) => number): number => (results ?? []).reduce((total, result) => total + pick(result), 0)
@@ -70,6 +88,7 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
     bytes: sum(({ bytesReceived, bytesSent }) => bytesReceived + bytesSent) + blobs.bytes,
     missing: blobs.missing,
     bad: 0,
-    conflicts: sum(({ conflicts }) => conflicts)
+    // however it came to be known: by a session, an inquiry after it, or somebody's proof
+    conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length
   } as VerbRecord
 }

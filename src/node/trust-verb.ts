@@ -16,13 +16,21 @@ export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): 
   if (action === 'add') addIdentity(node.root, name, key)
   else if (action === 'remove') removeIdentity(node.root, name)
   else if (action !== 'show') throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
-  node.reloadTrust()
-  live?.rulesChanged()
-  const { identities, rules } = node.gate.rules
-  yield await Promise.resolve({
+  if (node.reloadTrust()) live?.rulesChanged()
+  if (live === undefined) await node.settled()
+  const { file } = node.gate.rules
+  const identities = [...file.identities.values()].map(({ name, keys, roles }) => ({
+    name,
+    keys: keys.flatMap((key) => file.keys.get(key)?.did ?? []),
+    roles
+  }))
+  yield {
     kind: 'trust',
+    name: file.name,
+    version: file.version,
+    digest: file.digest,
     identities,
-    mediaTypes: rules.mediaTypes,
-    eventTypes: rules.eventTypes
-  } as VerbRecord)
+    mediaTypes: file.mediaTypes,
+    eventTypes: file.eventTypes
+  } as VerbRecord
 }

@@ -7,8 +7,12 @@ import { followEntries, listEntries } from './log-view.ts'
 import type { Node } from './node.ts'
 import { makeProof } from './prove.ts'
 import { publish, type PublishOptions } from './publish.ts'
-import { identify, listPeers, status } from './status.ts'
+import { peersVerb } from './peers-verb.ts'
+import { identify, status } from './status.ts'
 import { syncPeers } from './sync-verb.ts'
+import { triageVerb } from './triage-verb.ts'
+import { explainVerb } from './trust-explain-verb.ts'
+import { trustTestVerb } from './trust-test-verb.ts'
 import { trustVerb } from './trust-verb.ts'
 
 /** What a verb works with: the open node, its network where it is up, and what the command asked for. */
@@ -44,7 +48,14 @@ async function* logVerb({
   yield* following
 }
 
-async function* doctor({ node, args }: VerbContext<{ readonly reindex?: boolean }>): AsyncGenerator<VerbRecord> {
+async function* doctor({
+  node,
+  args
+}: VerbContext<{ readonly reindex?: boolean; readonly newLog?: boolean }>): AsyncGenerator<VerbRecord> {
+  if (args.newLog === true) {
+    yield { kind: 'result', ok: true, log: await node.goOnInNewLog() } as VerbRecord
+    return
+  }
   if (args.reindex !== true) {
     yield { kind: 'result', ok: true, logs: node.store.listHeads().length } as VerbRecord
     return
@@ -76,8 +87,11 @@ const verbs: Readonly<Record<string, Verb>> = {
   get: define(getArtifact),
   proof: define(makeProof),
   sync: define(syncPeers),
-  peers: define(listPeers),
+  peers: define(peersVerb),
   trust: define(trustVerb),
+  explain: define(explainVerb),
+  'trust-test': define(trustTestVerb),
+  triage: define(triageVerb),
   doctor: define(doctor)
 }
 

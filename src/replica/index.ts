@@ -1,3 +1,7 @@
 export * from './local.ts'
 export * from './replica.ts'
 export * from './withhold.ts'
+export type { Changed } from './rejudge.ts'
+export * from './ends.ts'
+export * from './endings.ts'
+export { isCovered } from './cosigned.ts'

@@ -1,16 +1,15 @@
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  base64,
   type Checkpoint,
+  type CosignerKey,
   didOf,
   edgeLength,
   type EntryBlock,
-  type EntryLine,
   equal,
   hashOfLogId,
   hex,
-  isLogId,
+  type Interest,
+  interestOf,
   type LogId,
   logIdOfHash,
   type Offer,
@@ -19,25 +18,37 @@ import {
   type PublicKey,
   type Pull,
   RejoinError,
+  type RejoinEvent,
   textOf,
+  type TextPull,
   tileWidth,
   Tree,
+  type UrgentRecord,
   utf8,
+  type Verdict,
+  verifyCheckpoint,
   type WireHead
 } from '../core/index.ts'
 import {
-  dropOffer,
   type LogFolder,
   type PlacedEvent,
+  privatePlaces,
   readFileRangeSync,
   replaceFileSync,
   saveOffer,
   type Store,
-  type StoredHead
+  type StoredHead,
+  Verdicts
 } from '../store/index.ts'
-import type { Gate, Judged } from '../trust/index.ts'
+import { type Gate, type Judged, verdictLines } from '../trust/index.ts'
+import { verifiedOnly, withNoteOf } from './cosigned.ts'
+import { Endings, type JudgeAgain } from './endings.ts'
+import { StoreEnds } from './ends.ts'
+import { type Changed, moveTo, noMoves, rejudge, type RejudgeTarget } from './rejudge.ts'
 import type { Proof, Replica, Taken } from './replica.ts'
-import { keepForNode, withheldText } from './withhold.ts'
+import { takeTexts, TextSeeker } from './texts.ts'
+import { Unseen } from './unseen.ts'
+import { withheldText } from './withhold.ts'
 
 /** What the local replica tells its node. */
 export interface LocalHooks {
@@ -47,6 +58,20 @@ export interface LocalHooks {
   readonly onHeard?: (author: PublicKey, log: LogId, size: number) => void
   /** a signed head contradicts what is here */
   readonly onConflict?: (log: LogId) => void
+  /** where verdicts are recorded; the store's own files where it is left out */
+  readonly verdicts?: Verdicts
+  /** what ends logs, where the gate asks it too */
+  readonly ends?: StoreEnds
+  /** the witnesses whose cosignatures are kept and passed on; none where it is left out */
+  readonly witnesses?: () => readonly CosignerKey[]
+  /** a head that is here was cosigned by another witness, or later */
+  readonly onCosigned?: (log: LogId) => void
+  /** how entries are judged again; by rejudge() where it is left out */
+  readonly judgeAgain?: JudgeAgain
+  /** something urgent was learned: it goes before anything else */
+  readonly onUrgent?: (record: UrgentRecord) => void
+  /** makes known what verdicts on an event may depend on beside its line, before it is judged again */
+  readonly load?: (event: RejoinEvent) => Promise<unknown>
 }
 
 interface Cursors {
@@ -65,16 +90,27 @@ export class LocalReplica implements Replica {
   private readonly hooks: LocalHooks
   private readonly cursors: Cursors
   private readonly authors = new Map<LogId, PublicKey>()
-  private readonly frozen = new Set<LogId>()
+  readonly endings: Endings
+  private readonly verdicts: Verdicts
+  private readonly unseen: Unseen
+  private readonly seeker: TextSeeker
 
   constructor(store: Store, gate: Gate, node: PublicKey, hooks: LocalHooks = {}) {
     this.store = store
     this.gate = gate
+    this.verdicts = hooks.verdicts ?? new Verdicts(store.root)
+    this.unseen = new Unseen(store)
+    this.seeker = new TextSeeker(this.unseen)
     this.node = node
     this.network = store.network
     this.hooks = hooks
     this.cursors = readCursors(store.root)
-    for (const log of readFrozen(store.root)) this.frozen.add(log)
+    this.endings = new Endings(
+      store,
+      hooks.ends ?? new StoreEnds(store),
+      hooks.judgeAgain ?? (async (log, indexes) => void (await Array.fromAsync(this.rejudge(log, indexes)))),
+      hooks
+    )
   }
 
   journal(): { readonly storeId: string; readonly seq: number } {
@@ -92,7 +128,7 @@ export class LocalReplica implements Replica {
   }
 
   private wire({ log, size, root }: StoredHead): WireHead {
-    return { log: hashOfLogId(log), size, root, author: this.authorOf(log) }
+    return { log: hashOfLogId(log), size, root, author: this.authorOf(log), texts: this.store.textsOf(log) }
   }
 
   heads(): readonly WireHead[] {
@@ -101,6 +137,10 @@ export class LocalReplica implements Replica {
 
   changedSince(storeId: string, seq: number): readonly WireHead[] | undefined {
     return this.store.changedSince(storeId, seq)?.map((head) => this.wire(head))
+  }
+
+  interest(): readonly Interest[] {
+    return interestOf(this.gate.rules, didOf(this.node as PublicKey))
   }
 
   proof(log: LogId, from: number): Proof {
@@ -132,7 +172,7 @@ export class LocalReplica implements Replica {
   private surveyOne({ log: bytes, size, author: authorBytes }: WireHead): Pull | undefined {
     const log = logIdOfHash(bytes)
     const author = parsePublicKey(authorBytes.slice())
-    if (this.frozen.has(log)) return undefined
+    if (this.endings.isShut(log)) return undefined
     if (!this.gate.admits(didOf(author))) {
       this.hooks.onHeard?.(author, log, size)
       return undefined
@@ -147,7 +187,9 @@ export class LocalReplica implements Replica {
     }
     if (size <= (folder.checkpoint?.size ?? 0)) return undefined
     // more lines may be here than this head covers, of a catch-up whose source is gone: then only the head is wanted
-    return { log, author, have: size >= folder.size ? folder.tree.clone() : folder.tiles.treeAt(size), size }
+    const have = size >= folder.size ? folder.tree.clone() : folder.tiles.treeAt(size)
+    // a withheld run among them reaches over the end of the head, which then can't be proven from here
+    return have.size > size && size < folder.size ? undefined : { log, author, have, size }
   }
 
   prepare(offer: Offer): void {
@@ -176,30 +218,29 @@ export class LocalReplica implements Replica {
     return this.store.createLog(log, block.text.subarray(first.start, first.end))
   }
 
-  private take(
-    folder: LogFolder,
-    block: ProvenBlock,
-    nowMs: number,
-    total: { events: number; refused: number; held: number }
-  ): void {
-    const judged = this.gate.judge(block, didOf(folder.opened.publicKey), nowMs)
+  /** @returns whether text of every entry is passed on */
+  private take(folder: LogFolder, block: ProvenBlock, nowMs: number, total: Counts): boolean {
+    const { log } = folder
+    const judged = this.gate.judge(block, { log, author: didOf(folder.opened.publicKey), nowMs })
     const shut = judged.filter(({ decision }) => decision.verdict !== 'relay')
     const stored = shut.length === 0 ? block : withheldText(block, new Set(shut.map(({ line }) => line.index)))
-    keepForNode(this.store.root, folder.log, block, shut)
-    const visible: PlacedEvent[] = []
+    const moves = noMoves()
+    for (const { line, decision } of shut)
+      moveTo(moves, { index: line.index, line: block.text.subarray(line.start, line.end) }, decision.verdict)
+    for (const place of privatePlaces) this.store.places[place].keep(log, moves.into[place])
+    const used: PlacedEvent[] = []
     for (const { line, event, decision } of judged) {
-      if (decision.verdict === 'refuse') total.refused++
-      else if (decision.verdict === 'hold') {
-        total.held++
-        this.heldCount++
-      } else total.events++
-      if (decision.verdict === 'relay' && event !== undefined) {
-        visible.push({ index: line.index, event })
+      count(total, decision.verdict)
+      if ((decision.verdict === 'relay' || decision.verdict === 'keep') && event !== undefined) {
+        used.push({ index: line.index, event })
         this.store.writer?.observe(event.hlc, nowMs)
       }
     }
-    this.store.append(folder, stored, stored.lines, visible)
-    this.hooks.onAccepted?.(folder.log, judged)
+    for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
+    this.store.append(folder, stored, used)
+    this.verdicts.note(log, verdictLines(judged, this.gate.rules.file.digest, new Date(nowMs).toISOString()))
+    this.hooks.onAccepted?.(log, judged)
+    return shut.length === 0 && block.lines.every(({ withheld }) => !withheld)
   }
 
   /**
@@ -207,50 +248,108 @@ export class LocalReplica implements Replica {
    * @returns whether all of them are relayed, so that the announcement may be passed on as it is
    */
   takeAnnounced(log: LogId, block: ProvenBlock): boolean {
-    const folder = this.store.needFolder(log)
-    const total = { events: 0, refused: 0, held: 0 }
-    this.take(folder, block, Date.now(), total)
-    return total.refused === 0 && total.held === 0 && block.lines.every(({ withheld }) => !withheld)
+    return this.take(this.store.needFolder(log), block, Date.now(), { events: 0, refused: 0, held: 0 })
+  }
+
+  /** Judges entries again whose text is here; what must not be passed on any more is not, once this ends. */
+  async *rejudge(log: LogId, indexes?: ReadonlySet<number>): AsyncGenerator<Changed, void, void> {
+    yield* rejudge(this.target(), log, indexes)
+  }
+
+  /** The rules changed: text that was refused, or never came, may be wanted now. */
+  seekAnew(): void {
+    this.unseen.forget()
+    this.seeker.forget()
+  }
+
+  seek(node: Uint8Array, store: Uint8Array, heads: readonly WireHead[]): readonly TextPull[] {
+    const known = heads.filter(({ log, author }) => {
+      const id = logIdOfHash(log)
+      return (
+        !this.endings.isShut(id) && this.store.writer?.folder.log !== id && this.gate.admits(didOf(parsePublicKey(author.slice())))
+      )
+    })
+    return this.seeker.seek(node, store, known, (log) => this.store.folder(log))
+  }
+
+  async takeTexts(log: LogId, block: EntryBlock): Promise<Taken> {
+    const { judged, ...taken } = await takeTexts(this.target(), this.unseen, this.store.needFolder(log), block)
+    if (judged.length > 0) this.hooks.onAccepted?.(log, judged)
+    return taken
+  }
+
+  /** Writes what it remembers of others. */
+  close(): void {
+    this.unseen.save()
+  }
+
+  private target(): RejudgeTarget {
+    const { store, gate, verdicts, hooks } = this
+    return { store, gate, verdicts, nowMs: Date.now(), load: hooks.load }
   }
 
   /** Returns the logs of which another history is known. */
   conflicts(): readonly LogId[] {
-    return [...this.frozen]
+    return this.endings.conflicts()
   }
 
-  /** Events held in quarantine since the start. */
-  heldCount = 0
+  /** Returns how many events are in quarantine. */
+  heldCount(): number {
+    let held = 0
+    for (const { entries } of this.store.places.held.list()) held += entries.length
+    return held
+  }
 
-  /** Returns whether another history of a log is known. */
+  /** Returns whether a log takes nothing more in: another history of it is known, or it was closed. */
   isFrozen(log: LogId): boolean {
-    return this.frozen.has(log)
+    return this.endings.isShut(log)
   }
 
   async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
     const folder = this.store.needFolder(log)
+    if (folder.checkpoint?.size === checkpoint.size) this.cosigned(log, checkpoint.note)
     if ((folder.checkpoint?.size ?? 0) >= checkpoint.size) return
+    // its type says that a signature was verified, and not with whose key; a head by another one could not be opened again
+    verifyCheckpoint(checkpoint.note, log, folder.opened.publicKey)
     if (folder.size < checkpoint.size)
       throw new RejoinError('E_INCOMPLETE', `log ${log} has ${folder.size} of ${checkpoint.size} entries`)
     if (folder.size === checkpoint.size && !equal(folder.tree.root(), checkpoint.root))
       throw new Error('bug: proven lines do not give the root')
     await folder.sync()
     await this.store.index.flush({ all: true })
-    this.store.commit(folder, checkpoint, cose)
+    this.verdicts.flush()
+    this.unseen.save()
+    this.store.commit(folder, verifiedOnly(checkpoint, folder.opened.publicKey, this.hooks.witnesses?.() ?? []), cose)
     if (this.store.writer?.folder === folder) this.store.writer.adopt()
     folder.writePartialTile()
   }
 
-  async conflict(log: LogId, note: Uint8Array): Promise<void> {
+  /** Keeps the cosignatures of known witnesses that a note of the head that is here has. @returns whether any was new */
+  cosigned(log: LogId, note: Uint8Array): boolean {
     const folder = this.store.needFolder(log)
-    this.store.writer?.sign()
-    const ours = folder.checkpoint
-    if (ours === undefined) return
-    this.frozen.add(log)
-    dropOffer(this.store.root, log)
-    const proof = { log, notes: [base64(ours.note), base64(note)] }
-    replaceFileSync(join(this.store.root, 'private/forks', log), utf8(`${JSON.stringify(proof)}\n`), { durable: true })
-    this.hooks.onConflict?.(log)
-    await Promise.resolve()
+    const { checkpoint, opened, coseCheckpoint } = folder
+    const merged = checkpoint && withNoteOf(checkpoint, note, opened.publicKey, this.hooks.witnesses?.() ?? [])
+    if (merged === undefined) return false
+    folder.commit(merged, coseCheckpoint, false)
+    this.hooks.onCosigned?.(log)
+    return true
+  }
+
+  async conflict(log: LogId, note: Uint8Array): Promise<void> {
+    await this.endings.conflict(log, note)
+  }
+
+  urgent(): readonly Uint8Array[] {
+    return this.endings.records()
+  }
+
+  async takeUrgent(record: Uint8Array): Promise<void> {
+    const added = this.endings.add(record)
+    if (added !== undefined) await this.endings.apply(added)
+  }
+
+  contradicted(heads: readonly WireHead[]): readonly LogId[] {
+    return this.endings.contradicted(heads)
   }
 
   cursor(node: Uint8Array): { readonly storeId: string; readonly seq: number } | undefined {
@@ -271,13 +370,16 @@ export class LocalReplica implements Replica {
   }
 }
 
-/** Forks that were found stay found. */
-function readFrozen(root: string): readonly LogId[] {
-  try {
-    return readdirSync(join(root, 'private/forks')).filter(isLogId)
-  } catch {
-    return []
-  }
+interface Counts {
+  events: number
+  refused: number
+  held: number
+}
+
+function count(total: Counts, verdict: Verdict): void {
+  if (verdict === 'refuse') total.refused++
+  else if (verdict === 'hold') total.held++
+  else total.events++
 }
 
 function readCursors(root: string): Cursors {
@@ -298,7 +400,10 @@ function afterEntry(block: ProvenBlock, size: number): ProvenBlock | undefined {
     throw new RejoinError('E_INCOMPLETE', `entries from ${block.from} for a log of which only ${size} could be stored`)
   if (block.from + block.count <= size) return undefined
   const lines = block.lines.filter(({ index }) => index >= size)
-  const first = lines[0] as EntryLine
+  const first = lines[0]
+  // entries of a withheld run came in another way meanwhile: the next sync asks from there
+  if (first?.index !== size)
+    throw new RejoinError('E_INCOMPLETE', `a withheld run reaches over entry ${size}, up to which the log came`)
   const shifted = lines.map((line) => ({ ...line, start: line.start - first.start, end: line.end - first.start }))
   return {
     from: size,

@@ -1,4 +1,4 @@
-import type { Checkpoint, EntryBlock, LogId, Offer, ProvenBlock, Pull, WireHead } from '../core/index.ts'
+import type { Checkpoint, EntryBlock, Interest, LogId, Offer, ProvenBlock, Pull, TextPull, WireHead } from '../core/index.ts'
 
 /** What a request for entries gets first: the newest checkpoint with the hashes that lead to it from `from`. */
 export interface Proof {
@@ -38,6 +38,21 @@ export interface Replica {
   readonly read: (log: LogId, from: number, to: number, maxBytes: number) => EntryBlock
   /** Returns those of another side's heads that this side wants more of. */
   readonly survey: (heads: readonly WireHead[]) => readonly Pull[]
+  /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */
+  readonly interest: () => readonly Interest[]
+  /**
+   * Returns of which entries only the hashes are here and the texts are wanted from another side: of the heads that it listed, and of any
+   * other log that it may have. Whole tiles, or up to the size that both sides have. Called at least once a session, after survey().
+   * @param node public key of the other side's node
+   * @param store the 16 bytes of its store, which numbers its `texts`
+   */
+  readonly seek: (node: Uint8Array, store: Uint8Array, heads: readonly WireHead[]) => readonly TextPull[]
+  /**
+   * Takes lines that came for seek(), of whole tiles or up to the end of the range: must verify them against this side's own tree before
+   * anything else, and judge them. Some may still be withheld.
+   * @throws E_ROOT E_LINE E_WITHHELD where they are not the log's: then nothing of them is stored
+   */
+  readonly takeTexts: (log: LogId, block: EntryBlock, node: Uint8Array) => Promise<Taken>
   /** Notes the offer that a long catch-up follows. */
   readonly prepare: (offer: Offer) => void
   /** Judges proven entries and stores them; resolves once there is room for more. */
@@ -46,6 +61,12 @@ export interface Replica {
   readonly commit: (log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined) => Promise<void>
   /** Keeps a signed head that contradicts the log that is here. */
   readonly conflict: (log: LogId, note: Uint8Array) => Promise<void>
+  /** Returns the closings and fork proofs that go out before anything else, at most 100. @see protocols/urgent.md */
+  readonly urgent: () => readonly Uint8Array[]
+  /** Verifies an urgent record, keeps what it adds, and lets it bite. @throws where it does not verify */
+  readonly takeUrgent: (record: Uint8Array) => Promise<void>
+  /** Returns of which logs another side's heads say another thing than what is here; they are only claims. */
+  readonly contradicted: (heads: readonly WireHead[]) => readonly LogId[]
   /** Returns what this side remembers of another store, by its node's public key. */
   readonly cursor: (node: Uint8Array) => { readonly storeId: string; readonly seq: number } | undefined
   /** Remembers that everything of a store up to a change number is here. */

@@ -11,7 +11,7 @@ import {
   parseWithheld,
   RejoinError
 } from '../core/index.ts'
-import { ioError, readFileRangeSync, syncFolderSync, writeFullySync } from './file.ts'
+import { ioError, readFileRangeSync, replaceFileSync, syncFolderSync, writeFullySync } from './file.ts'
 
 const datasync = promisify(fdatasync)
 const wholeFile = Number.MAX_SAFE_INTEGER
@@ -44,6 +44,36 @@ function marksOf(text: Uint8Array, firstIndex: number): readonly Mark[] {
   return marks
 }
 
+/** Returns the text of a file with some of its lines changed. */
+function rewritten({ text, marks }: Loaded, changes: ReadonlyMap<number, Uint8Array>): Uint8Array {
+  const parts: Uint8Array[] = []
+  marks.slice(0, -1).forEach(({ index, atByte }, i) => {
+    const next = marks[i + 1] as Mark
+    if (changes.has(index)) for (const line of linesFor(changes, index, next.index)) parts.push(line, Uint8Array.of(newline))
+    else parts.push(text.subarray(atByte, next.atByte))
+  })
+  return Buffer.concat(parts)
+}
+
+/** Yields the lines that come in the place of one that stands for the entries from `from` up to `to`. */
+export function* linesFor(changes: ReadonlyMap<number, Uint8Array>, from: number, to: number): Generator<Uint8Array, void, void> {
+  for (let at = from; at < to; ) {
+    const line = changes.get(at)
+    if (line === undefined) throw new Error(`bug: only some entries of the withheld run at ${from} are given`)
+    yield line
+    at += isWithheld(line) ? parseWithheld(line, at).size : 1
+  }
+}
+
+function syncFileSync(path: string): void {
+  const handle = openSync(path, 'r+')
+  try {
+    fdatasyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
 /**
  * The entries files of one log: `entries/000000.ndjson` and so on, 1,024 entries each, appended to and never changed.
  * Appends reach the page cache at once and the disk with sync().
@@ -52,7 +82,10 @@ export class Entries {
   private readonly root: string
   private readonly log: LogId
   private fd: { readonly number: number; readonly handle: number; sizeBytes: number } | undefined
-  private readonly unsynced = new Set<number>()
+  /** files that are full, on their way to the disk */
+  private readonly retiring = new Set<Promise<void>>()
+  /** full files that did not reach the disk, and why */
+  private readonly unsynced = new Map<string, unknown>()
   private loaded: Loaded | undefined
   private folderChanged = false
   /** entries in the files, including any that no checkpoint covers yet */
@@ -95,12 +128,7 @@ export class Entries {
     for (let index = from - (from % entriesPerFile); index < this.size; index += entriesPerFile) {
       const path = this.path(index)
       try {
-        const handle = openSync(path, 'r+')
-        try {
-          fdatasyncSync(handle)
-        } finally {
-          closeSync(handle)
-        }
+        syncFileSync(path)
       } catch (cause) {
         throw ioError(cause, 'sync', path)
       }
@@ -170,7 +198,7 @@ export class Entries {
   private openFile(): NonNullable<typeof this.fd> {
     const number = Math.floor(this.size / entriesPerFile)
     if (this.fd?.number === number) return this.fd
-    if (this.fd !== undefined) this.unsynced.add(this.fd.handle)
+    if (this.fd !== undefined) this.retire(this.fd)
     const path = this.path(this.size)
     try {
       let handle: number
@@ -189,23 +217,33 @@ export class Entries {
     return this.fd
   }
 
+  /** Makes a full file durable in the background, so that a long catch-up has little left to wait for at its end. */
+  private retire({ number, handle }: NonNullable<typeof this.fd>): void {
+    const work = datasync(handle)
+      .catch((cause: unknown) => void this.unsynced.set(this.path(number * entriesPerFile), cause))
+      .finally(() => {
+        closeSync(handle)
+        this.retiring.delete(work)
+      })
+    this.retiring.add(work)
+  }
+
   /** Makes everything appended so far durable. */
   async sync(): Promise<void> {
-    const finished = [...this.unsynced]
-    this.unsynced.clear()
     const current = this.fd
     const folderChanged = this.folderChanged
     this.folderChanged = false
+    const again = [...this.unsynced.keys()]
     try {
-      for (let handle = finished[0]; handle !== undefined; handle = finished[0]) {
-        await datasync(handle)
-        closeSync(handle)
-        finished.shift()
+      for (const path of again) {
+        syncFileSync(path)
+        this.unsynced.delete(path)
       }
       if (current !== undefined) await datasync(current.handle)
+      await Promise.all(this.retiring)
+      for (const cause of this.unsynced.values()) throw cause
       if (folderChanged) this.syncFolders()
     } catch (cause) {
-      for (const handle of finished) this.unsynced.add(handle)
       this.folderChanged ||= folderChanged
       throw ioError(cause, 'make durable', join(this.root, logFolder(this.log), 'entries'))
     }
@@ -255,16 +293,28 @@ export class Entries {
     return { from: start.index, count: end.index - start.index, text: loaded.text.subarray(start.atByte, end.atByte) }
   }
 
+  /**
+   * Puts other lines in the place of entries, file by file and each file at once: text in the place of its hash, or the reverse.
+   * @param changes lines without their newline, by index; of a withheld run all entries or none. They must hash to what stands there.
+   */
+  rewrite(changes: ReadonlyMap<number, Uint8Array>): void {
+    for (const file of new Set([...changes.keys()].map((index) => Math.floor(index / entriesPerFile)))) {
+      const text = rewritten(this.load(file), changes)
+      if (this.fd?.number === file) this.closeFile()
+      replaceFileSync(this.path(file * entriesPerFile), text, { durable: true })
+      this.loaded = undefined
+    }
+  }
+
   private closeFile(): void {
     if (this.fd !== undefined) closeSync(this.fd.handle)
     this.fd = undefined
-    for (const handle of this.unsynced) closeSync(handle)
-    this.unsynced.clear()
   }
 
   /** Closes the open files; what was not synced may be lost in a power cut. */
-  close(): void {
+  async close(): Promise<void> {
     this.closeFile()
     this.loaded = undefined
+    await Promise.all(this.retiring)
   }
 }

@@ -29,6 +29,7 @@ interface TileSummary {
 }
 
 type Put = { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+type Del = { readonly type: 'del'; readonly key: string }
 
 const nothing = new Uint8Array(0)
 /** keys that may wait to be written */
@@ -48,7 +49,9 @@ export class EventIndex {
   private readonly level: Level<string, Uint8Array>
   private readonly summaries = new Map<LogId, TileSummary>()
   private readonly sizes = new Map<LogId, number>()
-  private readonly queue = new Map<string, Uint8Array>()
+  private queue: (Put | Del)[] = []
+  /** the newest value of keys that are put again and again; undefined to delete one */
+  private readonly changing = new Map<string, Uint8Array | undefined>()
   private writing: Promise<void> | undefined
   private batchDone: Promise<void> | undefined
   private failure: unknown
@@ -106,7 +109,7 @@ export class EventIndex {
     events: readonly PlacedEvent[],
     readEarlier: (tileStart: number) => readonly PlacedEvent[]
   ): void {
-    const puts: Put[] = []
+    const puts = this.queue
     let summary = this.summaries.get(log)
     const firstTile = Math.floor(from / tileWidth)
     if (summary?.tile !== firstTile) {
@@ -119,29 +122,48 @@ export class EventIndex {
       const { index, event } = placed
       const tile = Math.floor(index / tileWidth)
       if (summary.tile !== tile) {
-        putSummary(puts, log, summary)
+        putSummary(this.changing, log, summary)
         summary = { tile, types: new Map(), minHlc: '', maxHlc: '' }
       }
       note(summary, placed)
       putEvent(puts, log, index, event)
     }
-    putSummary(puts, log, summary)
+    putSummary(this.changing, log, summary)
     this.summaries.set(log, summary)
     this.sizes.set(log, from + count)
-    puts.push({ type: 'put', key: `m!${log}`, value: encode(String(from + count)) })
-    this.write(puts)
+    this.changing.set(`m!${log}`, encode(String(from + count)))
+    this.writing ??= this.drain()
   }
 
-  private write(puts: readonly Put[]): void {
-    for (const { key, value } of puts) this.queue.set(key, value)
+  /**
+   * Takes note that other events of a tile are visible than before.
+   * @param tile number of an aligned group of 256 entries
+   */
+  replace(log: LogId, tile: number, before: readonly PlacedEvent[], after: readonly PlacedEvent[]): void {
+    const gone = new Set<string>()
+    for (const { index, event } of before) putEvent({ push: ({ key }) => gone.add(key) }, log, index, event)
+    const puts: Put[] = []
+    for (const { index, event } of after) putEvent(puts, log, index, event)
+    for (const { key } of puts) gone.delete(key)
+    for (const key of gone) this.queue.push({ type: 'del', key })
+    for (const put of puts) this.queue.push(put)
+    const old = summaryOf(tile, before)
+    const summary = summaryOf(tile, after)
+    for (const type of old.types.keys()) this.changing.set(`y!${type}!${log}!${digits(tile)}`, undefined)
+    this.changing.set(`t!${log}!${digits(tile)}`, undefined)
+    putSummary(this.changing, log, summary)
+    if (this.summaries.get(log)?.tile === tile) this.summaries.set(log, summary)
     this.writing ??= this.drain()
   }
 
   /** Writes what is queued, one batch at a time: what comes meanwhile goes together, and a key that is put twice is written once. */
   private async drain(): Promise<void> {
-    while (this.queue.size > 0) {
-      const batch = Array.from(this.queue, ([key, value]): Put => ({ type: 'put', key, value }))
-      this.queue.clear()
+    while (this.queue.length + this.changing.size > 0) {
+      const batch = this.queue
+      this.queue = []
+      for (const [key, value] of this.changing)
+        batch.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
+      this.changing.clear()
       this.batchDone = this.level.batch(batch).catch((error: unknown) => {
         this.failure ??= error
       })
@@ -152,7 +174,7 @@ export class EventIndex {
 
   /** Waits until there is room for more; a write that failed shows at the next flush. */
   async room(): Promise<void> {
-    while (this.queue.size > maxQueued) await this.batchDone
+    while (this.queue.length > maxQueued) await this.batchDone
   }
 
   /** Waits until there is room for more (`all` false) or all of it is written. @throws E_IO where a write failed */
@@ -252,6 +274,12 @@ export class EventIndex {
   }
 }
 
+function summaryOf(tile: number, events: readonly PlacedEvent[]): TileSummary {
+  const summary: TileSummary = { tile, types: new Map(), minHlc: '', maxHlc: '' }
+  for (const placed of events) note(summary, placed)
+  return summary
+}
+
 function note(summary: TileSummary, { index, event }: PlacedEvent): void {
   let bits = summary.types.get(event.type)
   if (bits === undefined) {
@@ -264,13 +292,13 @@ function note(summary: TileSummary, { index, event }: PlacedEvent): void {
   if (event.hlc > summary.maxHlc) summary.maxHlc = event.hlc
 }
 
-function putSummary(puts: Put[], log: LogId, { tile, types, minHlc, maxHlc }: TileSummary): void {
+function putSummary(puts: Map<string, Uint8Array | undefined>, log: LogId, { tile, types, minHlc, maxHlc }: TileSummary): void {
   if (types.size === 0) return
-  for (const [type, bits] of types) puts.push({ type: 'put', key: `y!${type}!${log}!${digits(tile)}`, value: bits.slice() })
-  puts.push({ type: 'put', key: `t!${log}!${digits(tile)}`, value: encode(minHlc + maxHlc) })
+  for (const [type, bits] of types) puts.set(`y!${type}!${log}!${digits(tile)}`, bits.slice())
+  puts.set(`t!${log}!${digits(tile)}`, encode(minHlc + maxHlc))
 }
 
-function putEvent(puts: Put[], log: LogId, index: number, event: RejoinEvent): void {
+function putEvent(puts: { readonly push: (put: Put) => unknown }, log: LogId, index: number, event: RejoinEvent): void {
   const place = `${log}!${digits(index)}`
   if (event.subject !== undefined) puts.push({ type: 'put', key: `s!${event.subject}!${place}`, value: nothing })
   const { refers, repository, tag } = event.data

@@ -1,6 +1,22 @@
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  close as closeCallback,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  open as openCallback,
+  openSync,
+  readSync,
+  rename as renameCallback,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  write as writeCallback,
+  writeSync
+} from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { RejoinError } from '../core/index.ts'
 
 /** Returns a failed system call as one of our errors, with what was being done to which path. */
@@ -78,30 +94,79 @@ export interface ReplaceOptions {
 
 let temporaryCount = 0
 
-/** Replaces a file atomically: a temporary name beside it, all bytes, fsync, rename, fsync of the folder. Makes the folder when needed. */
+/**
+ * Replaces a file atomically: a temporary name beside it, all bytes, fsync, rename, fsync of the folder. Makes the folder when needed. Where
+ * it fails, the old file stays, and nothing of the new one.
+ */
 export function replaceFileSync(path: string, bytes: Uint8Array, { durable, mode = 0o644 }: ReplaceOptions): void {
+  const temporary = `${path}.${process.pid}-${temporaryCount++}.part`
+  try {
+    const fd = createSync(temporary, mode)
+    try {
+      try {
+        writeFullySync(fd, bytes, 0, path)
+        if (durable) fsyncSync(fd)
+      } finally {
+        closeSync(fd)
+      }
+      renameSync(temporary, path)
+    } catch (cause) {
+      removeSync(temporary)
+      throw cause
+    }
+    if (durable) syncFolderSync(dirname(path))
+  } catch (cause) {
+    throw ioError(cause, 'write', path)
+  }
+}
+
+/** Opens a file that is not there yet, and makes its folder when needed. */
+function createSync(path: string, mode: number): number {
+  try {
+    return openSync(path, 'wx', mode)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'wx', mode)
+  }
+}
+
+/** Removes a file that is of no use; where that fails too, the error that made it useless is the one to tell. */
+function removeSync(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // it ends in .part: whoever finds it may delete it
+  }
+}
+
+const openFile = promisify(openCallback)
+const writeFile = promisify(writeCallback)
+const closeFile = promisify(closeCallback)
+const renameFile = promisify(renameCallback)
+
+/** Replaces a file atomically and without blocking, for what can be derived again. @throws E_NO_SPACE E_PERMISSION E_IO */
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}-${temporaryCount++}.part`
   try {
     let fd: number
     try {
-      fd = openSync(temporary, 'wx', mode)
+      fd = await openFile(temporary, 'wx', 0o644)
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
       mkdirSync(dirname(path), { recursive: true })
-      fd = openSync(temporary, 'wx', mode)
+      fd = await openFile(temporary, 'wx', 0o644)
     }
+    let written: number
     try {
-      writeFullySync(fd, bytes, 0, path)
-      if (durable) fsyncSync(fd)
-    } catch (cause) {
-      closeSync(fd)
-      unlinkSync(temporary)
-      throw cause
+      written = (await writeFile(fd, bytes, 0, bytes.length, 0)).bytesWritten
+    } finally {
+      await closeFile(fd)
     }
-    closeSync(fd)
-    renameSync(temporary, path)
-    if (durable) syncFolderSync(dirname(path))
+    if (written === bytes.length) await renameFile(temporary, path)
+    else unlinkSync(temporary)
   } catch (cause) {
+    rmSync(temporary, { force: true })
     throw ioError(cause, 'write', path)
   }
 }

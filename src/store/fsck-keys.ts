@@ -46,6 +46,11 @@ export function* checkKeys(root: string, logs: ReadonlyMap<LogId, CheckedLog>): 
       if (own !== undefined && text.slice(0, -1) !== own.opened.nextKey)
         throw new RejoinError('E_KEY', "it is not the next key that this node's log names")
     },
+    witness: (text) => void publicKeyIn(text),
+    rotation: (text) => {
+      const value = parseJson(Buffer.from(text))
+      if (!isObject(value) || !isSealed(value)) throw new RejoinError('E_DAMAGED', 'its check sum is another')
+    },
     home: (text) => {
       const value = parseJson(Buffer.from(text))
       if (!isObject(value) || !isSealed(value)) throw new RejoinError('E_DAMAGED', 'its check sum is another')

@@ -33,17 +33,19 @@ const wholeFile = Number.MAX_SAFE_INTEGER
 
 /** Checks the text that this node keeps for itself: each line must be the one that its withheld marker stands for. */
 export async function* checkPrivateEntries(run: FsckRun, logs: Logs): AsyncGenerator<Fault, void, void> {
-  for (const log of namesIn(run.root, 'private/logs').filter(isLogId)) {
-    for (const name of namesIn(run.root, `private/logs/${log}/entries`)) {
-      if (isTemporary(name)) continue
-      yield* privateFile(run, logs.get(log), log, name)
-      await run.step()
+  for (const folder of ['private/logs', 'private/held']) {
+    for (const log of namesIn(run.root, folder).filter(isLogId)) {
+      for (const name of namesIn(run.root, `${folder}/${log}/entries`)) {
+        if (isTemporary(name)) continue
+        yield* privateFile(run, logs.get(log), log, `${folder}/${log}/entries/${name}`)
+        await run.step()
+      }
     }
   }
 }
 
-function* privateFile(run: FsckRun, checked: CheckedLog | undefined, log: LogId, name: string): Generator<Fault, void, void> {
-  const path = `private/logs/${log}/entries/${name}`
+function* privateFile(run: FsckRun, checked: CheckedLog | undefined, log: LogId, path: string): Generator<Fault, void, void> {
+  const name = path.slice(path.lastIndexOf('/') + 1)
   const number = Number(/^(\d{6,})\.ndjson$/.exec(name)?.[1] ?? Number.NaN)
   if (Number.isNaN(number)) {
     yield { path, offset: 0, reason: 'no entries belong in a file of this name', code: 'E_DAMAGED' }

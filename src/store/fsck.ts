@@ -6,6 +6,7 @@ import { checkLog, type CheckedLog } from './fsck-log.ts'
 import { checkForks, checkIncoming, checkPrivateEntries } from './fsck-private.ts'
 import { type Checked, type Fault, type FsckRun, namesIn } from './fsck-run.ts'
 import { checkReplica, checkSettings } from './fsck-settings.ts'
+import { checkCosigned, checkUrgent } from './fsck-urgent.ts'
 
 /** How a folder is verified. */
 export interface VerifyOptions {
@@ -47,6 +48,8 @@ export async function* verifyFolder(root: string, { onProgress, signal }: Verify
   yield* checkPrivateEntries(run, logs)
   yield* checkIncoming(root, logs)
   yield* checkForks(root, logs)
+  yield* checkUrgent(root, logs)
+  yield* checkCosigned(root, logs)
   yield* checkKeys(root, logs)
   yield* checkBlobs(run)
   await run.step()

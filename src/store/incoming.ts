@@ -69,10 +69,14 @@ export function cutUnproven(root: string, folder: LogFolder): number {
 function provenSize(root: string, folder: LogFolder, committed: number): number {
   const bytes = readFileRangeSync(pathOf(root, folder.log), 0, wholeFile)
   if (bytes === undefined) return committed
+  let at = committed
   try {
-    const plan = Plan.make(folder.tiles.treeAt(committed), parseOffer(bytes, folder, committed))
-    let at = committed
-    while (at < folder.size) {
+    // a catch-up that was gone on with has an offer that begins later; the lines before it are proven by leading to its root
+    const from = Math.max(committed, splitOffer(bytes).fromTile * tileWidth)
+    if (from > folder.size) return committed
+    const plan = Plan.make(folder.tiles.treeAt(from), parseOffer(bytes, folder, from))
+    at = from
+    while (at < Math.min(folder.size, plan.to)) {
       const end = Math.min((Math.floor(at / tileWidth) + 1) * tileWidth, plan.to)
       if (end > folder.size) break
       const blocks: Uint8Array[] = []
@@ -84,11 +88,10 @@ function provenSize(root: string, folder: LogFolder, committed: number): number 
       plan.prove({ from: at, count: end - at, text: concat(blocks) })
       at = end
     }
-    return at
   } catch (error) {
-    if (error instanceof RejoinError) return committed
-    throw error
+    if (!(error instanceof RejoinError)) throw error
   }
+  return at
 }
 
 /** The parts of a saved offer, none of them verified. */

@@ -11,6 +11,8 @@ const wholeFile = Number.MAX_SAFE_INTEGER
 interface Change {
   readonly seq: number
   readonly log: LogId
+  /** number of the change that last put other texts in the place of hashes, 0 for none */
+  readonly texts: number
 }
 
 /**
@@ -22,11 +24,13 @@ export class Journal {
   readonly storeId: string
   private readonly fd: number
   private readonly newest: Map<LogId, number>
+  private readonly texts: Map<LogId, number>
   private number: number
 
-  private constructor(storeId: string, newest: Map<LogId, number>, number: number, fd: number) {
+  private constructor(storeId: string, newest: Map<LogId, number>, texts: Map<LogId, number>, number: number, fd: number) {
     this.storeId = storeId
     this.newest = newest
+    this.texts = texts
     this.number = number
     this.fd = fd
   }
@@ -41,12 +45,18 @@ export class Journal {
       read !== undefined && read.sizes.size === heads.size && [...heads].every(([log, size]) => read.sizes.get(log) === size)
     const storeId = fits ? read.storeId : hex(randomBytes(16))
     const newest = new Map<LogId, number>()
-    const changes: readonly Change[] = fits ? read.changes : [...heads.keys()].toSorted().map((log, i) => ({ seq: i + 1, log }))
-    for (const { seq, log } of changes) newest.set(log, seq)
+    const changes: readonly Change[] = fits
+      ? read.changes
+      : [...heads.keys()].toSorted().map((log, i) => ({ seq: i + 1, log, texts: 0 }))
+    const texts = new Map<LogId, number>()
+    for (const { seq, log, texts: last } of changes) {
+      newest.set(log, seq)
+      texts.set(log, last)
+    }
     const kept = [...newest].toSorted((a, b) => a[1] - b[1])
-    const lines = kept.map(([log, seq]) => `${JSON.stringify({ seq, log, size: heads.get(log) })}\n`)
+    const lines = kept.map(([log, seq]) => encodeChange({ seq, log, texts: texts.get(log) ?? 0 }, heads.get(log) ?? 0))
     replaceFileSync(join(root, path), utf8(`${JSON.stringify({ storeId })}\n${lines.join('')}`), { durable: false })
-    return new Journal(storeId, newest, kept.at(-1)?.[1] ?? 0, openSync(join(root, path), 'a'))
+    return new Journal(storeId, newest, texts, kept.at(-1)?.[1] ?? 0, openSync(join(root, path), 'a'))
   }
 
   /** The number of the newest change. */
@@ -59,7 +69,18 @@ export class Journal {
     this.number++
     this.newest.delete(log)
     this.newest.set(log, this.number)
-    writeSync(this.fd, `${JSON.stringify({ seq: this.number, log, size })}\n`)
+    writeSync(this.fd, encodeChange({ seq: this.number, log, texts: this.textsOf(log) }, size))
+  }
+
+  /** Notes that texts stand in a log where hashes stood, or the reverse. */
+  noteTexts(log: LogId, size: number): void {
+    this.texts.set(log, this.number + 1)
+    this.note(log, size)
+  }
+
+  /** Returns the number of the change that last put other texts into a log, 0 for none. */
+  textsOf(log: LogId): number {
+    return this.texts.get(log) ?? 0
   }
 
   /** Returns the logs that changed after a number. */
@@ -75,6 +96,10 @@ export class Journal {
   }
 }
 
+function encodeChange({ seq, log, texts }: Change, size: number): string {
+  return `${JSON.stringify({ seq, log, size, ...(texts > 0 && { texts }) })}\n`
+}
+
 function readJournal(
   root: string
 ): { readonly storeId: string; readonly changes: readonly Change[]; readonly sizes: ReadonlyMap<LogId, number> } | undefined {
@@ -87,9 +112,14 @@ function readJournal(
     const { storeId } = JSON.parse(first) as { readonly storeId?: unknown }
     if (typeof storeId !== 'string' || !/^[0-9a-f]{32}$/.test(storeId)) return undefined
     for (const line of lines) {
-      const { seq, log, size } = JSON.parse(line) as { readonly seq: number; readonly log: string; readonly size: number }
+      const { seq, log, size, texts } = JSON.parse(line) as {
+        readonly seq: number
+        readonly log: string
+        readonly size: number
+        readonly texts?: number
+      }
       if (!isLogId(log) || !Number.isSafeInteger(seq)) return undefined
-      changes.push({ seq, log })
+      changes.push({ seq, log, texts: texts ?? 0 })
       sizes.set(log, size)
     }
     return { storeId, changes, sizes }

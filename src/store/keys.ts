@@ -40,11 +40,19 @@ export interface Home {
   readonly machineId?: string
 }
 
-function writeKey(root: string, file: string, seed: Uint8Array): void {
+/** Where the seed of a key stands: the writer's, and that of the key which may succeed it. */
+export type SeedFile = typeof writerFile | typeof nextFile
+
+/** Writes a key's 32-byte seed durably, readable by its owner only. */
+export function writeSeed(root: string, file: SeedFile, seed: Uint8Array): void {
   replaceFileSync(join(root, file), utf8(`${base64(seed)}\n`), { durable: true, mode: 0o600 })
 }
 
-function readKey(root: string, file: string): Uint8Array | undefined {
+/**
+ * Returns a key's seed, or undefined where it is not here.
+ * @throws E_KEY where the file is damaged
+ */
+export function readSeed(root: string, file: SeedFile): Uint8Array | undefined {
   const bytes = readFileRangeSync(join(root, file), 0, maxKeyBytes)
   if (bytes === undefined) return undefined
   const seed = fromBase64(textOf(bytes).trim())
@@ -57,8 +65,8 @@ function readKey(root: string, file: string): Uint8Array | undefined {
 export function createKeys(root: string): Keys {
   mkdirSync(join(root, 'keys'), { recursive: true, mode: 0o700 })
   chmodSync(join(root, 'keys'), 0o700)
-  writeKey(root, nextFile, randomBytes(32))
-  writeKey(root, writerFile, randomBytes(32))
+  writeSeed(root, nextFile, randomBytes(32))
+  writeSeed(root, writerFile, randomBytes(32))
   writeHome(root)
   return openKeys(root)
 }
@@ -68,12 +76,12 @@ export function createKeys(root: string): Keys {
  * @throws E_NO_DATA where there is no node in it · E_KEY where a key file is damaged
  */
 export function openKeys(root: string): Keys {
-  const seed = readKey(root, writerFile)
+  const seed = readSeed(root, writerFile)
   if (seed === undefined)
     throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, {
       hint: `rejoin init --data ${root} --name NAME makes one`
     })
-  const next = readKey(root, nextFile)
+  const next = readSeed(root, nextFile)
   return {
     seed,
     signer: signerOf(seed),

@@ -118,12 +118,13 @@ export class LogFolder {
   /**
    * Appends lines that the caller has verified or written, all or none. They reach the disk with sync().
    * @param lines the block's lines, where the caller has hashed them already
+   * @param tileRoot the root that they were proven to give, where they are exactly one tile
    */
-  append(block: EntryBlock, lines: readonly EntryLine[] = linesOf(block)): void {
+  append(block: EntryBlock, lines: readonly EntryLine[] = linesOf(block), tileRoot?: Uint8Array): void {
     const before = this.size
     try {
       this.entries.append(block)
-      appendLines(this.tree, lines, (tile) => this.tiles.write(tile))
+      appendLines(this.tree, lines, (tile) => this.tiles.write(tile), tileRoot)
     } catch (error) {
       this.entries.cut(before)
       Object.assign(this.tree, this.tiles.treeAt(before))
@@ -172,8 +173,9 @@ export class LogFolder {
   }
 
   /** Closes the files. */
-  close(): void {
-    this.entries.close()
+  async close(): Promise<void> {
+    await this.entries.close()
+    await this.tiles.flush()
   }
 }
 

@@ -1,19 +1,16 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Checkpoint,
   didOf,
-  type EntryBlock,
-  type EntryLine,
-  isLogId,
   isWithheld,
-  linesOf,
   type LogId,
   type Opened,
   parseEvent,
+  type ProvenBlock,
   RejoinError,
   type Signer,
-  textOf,
+  tileWidth,
   utf8
 } from '../core/index.ts'
 import { EventIndex, type PlacedEvent } from './event-index.ts'
@@ -22,7 +19,12 @@ import { folderVersion } from './folder-version.ts'
 import { cutUnproven, dropOffer, interrupted } from './incoming.ts'
 import { Journal } from './journal.ts'
 import { LogFolder, peekCheckpoint, type Repair } from './log-folder.ts'
+import { PrivateEntries, type PrivatePlace } from './private-entries.ts'
+import { listLogs, readReplica } from './replica-file.ts'
+import { endRewriting, type Moves, rewriteEntries, wasRewriting } from './rewrite.ts'
 import { sealed } from './seal.ts'
+import { UrgentRecords } from './urgent.ts'
+import { usedEvents } from './used-events.ts'
 import { type Draft, Writer, type Written } from './writer.ts'
 
 /** entries that are indexed before others get a turn */
@@ -54,6 +56,10 @@ export class Store implements AsyncDisposable {
   private readonly listeners = new Set<(head: StoredHead) => void>()
   private writerOfOwn: Writer | undefined
   private ownLog: LogId | undefined
+  /** text that must not leave this node */
+  readonly places: Readonly<Record<PrivatePlace, PrivateEntries>>
+  /** closings and fork proofs */
+  readonly urgent: UrgentRecords
   private closed = false
 
   private constructor(
@@ -69,6 +75,8 @@ export class Store implements AsyncDisposable {
     this.heads = heads
     this.onRepair = onRepair
     this.ownLog = ownLog
+    this.urgent = UrgentRecords.open(root)
+    this.places = { kept: new PrivateEntries(root, 'kept'), held: new PrivateEntries(root, 'held') }
     this.journalFile = Journal.open(root, new Map([...heads].map(([log, { size }]) => [log, size])))
   }
 
@@ -96,6 +104,8 @@ export class Store implements AsyncDisposable {
     const network = readReplica(root)
     const index = await EventIndex.open(join(root, 'index'))
     try {
+      const torn = wasRewriting(root)
+      if (torn) await index.clear()
       const heads = new Map<LogId, StoredHead>()
       for (const log of listLogs(root)) {
         const head = peekCheckpoint(root, log)
@@ -103,6 +113,10 @@ export class Store implements AsyncDisposable {
       }
       const store = new Store(root, network, index, heads, options)
       await store.catchUpIndex()
+      if (torn) {
+        store.dropTwice()
+        endRewriting(root)
+      }
       return store
     } catch (error) {
       await index.close()
@@ -201,21 +215,19 @@ export class Store implements AsyncDisposable {
   indexRange(folder: LogFolder, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const block = folder.entries.read(at, to)
-      this.index.add(folder.log, at, block.from + block.count - at, eventsOf(block), (start) =>
-        this.readEvents(folder, start, at)
-      )
+      const end = block.from + block.count
+      this.index.add(folder.log, at, end - at, this.readEvents(folder, at, end), (start) => this.readEvents(folder, start, at))
       at = block.from + block.count
     }
   }
 
   private readEvents(folder: LogFolder, from: number, to: number): readonly PlacedEvent[] {
-    const found: PlacedEvent[] = []
-    for (let at = from; at < to; ) {
-      const block = folder.entries.read(at, to)
-      found.push(...eventsOf(block).filter(({ index }) => index >= from && index < to))
-      at = block.from + block.count
-    }
-    return found
+    return usedEvents(folder, this.places.kept, from, to)
+  }
+
+  /** Returns the line of an entry that is used here: as it stands in the log, or as it is kept for this node only. */
+  lineOf(log: LogId, index: number): Uint8Array | undefined {
+    return this.needFolder(log).entry(index).line ?? this.places.kept.read(log, index)
   }
 
   /**
@@ -232,9 +244,46 @@ export class Store implements AsyncDisposable {
    * Appends proven or own entries and indexes them.
    * @param events the events of those that are not withheld
    */
-  append(folder: LogFolder, block: EntryBlock, lines: readonly EntryLine[], events: readonly PlacedEvent[]): void {
-    folder.append(block, lines)
+  append(folder: LogFolder, block: ProvenBlock, events: readonly PlacedEvent[]): void {
+    folder.append(block, block.lines, block.tileHash)
     this.index.add(folder.log, block.from, block.count, events, (start) => this.readEvents(folder, start, block.from))
+  }
+
+  /**
+   * Moves text between a log, the entries that are kept for this node only, and the quarantine.
+   * @throws E_NO_SPACE E_IO · E_ROOT where a line is not the log's
+   */
+  async rewrite(folder: LogFolder, moves: Moves): Promise<void> {
+    const { root, index, places } = this
+    await rewriteEntries({ root, folder, index, places }, moves, (_, tile) =>
+      this.readEvents(folder, tile * tileWidth, Math.min((tile + 1) * tileWidth, folder.size))
+    )
+    const head = this.heads.get(folder.log)
+    if (head === undefined || moves.lines.size === 0) return
+    this.journalFile.noteTexts(folder.log, head.size)
+    for (const listener of this.listeners) listener(head)
+  }
+
+  /** After a rewriting that was cut off, text may stand in two places: it goes from the one that is less open. */
+  private dropTwice(): void {
+    const { kept, held } = this.places
+    const twice = (place: PrivateEntries, isElsewhere: (log: LogId, index: number) => boolean): void => {
+      for (const { log, entries } of place.list()) {
+        const indexes = entries.flatMap(({ index }) => (isElsewhere(log, index) ? [index] : []))
+        if (indexes.length > 0) place.drop(log, new Set(indexes))
+      }
+    }
+    const isOpen = (log: LogId, index: number): boolean => {
+      const folder = this.folder(log)
+      return folder !== undefined && index < folder.size && folder.entry(index).line !== undefined
+    }
+    twice(kept, (log, index) => isOpen(log, index) || held.read(log, index) !== undefined)
+    twice(held, isOpen)
+  }
+
+  /** The number of the change that last put other texts into a log, 0 for none. */
+  textsOf(log: LogId): number {
+    return this.journalFile.textsOf(log)
   }
 
   /** Puts a verified checkpoint in place; the lines must be durable. */
@@ -299,46 +348,13 @@ export class Store implements AsyncDisposable {
     if (this.closed) return
     this.closed = true
     await this.writerOfOwn?.close()
-    for (const folder of this.folders.values()) folder.close()
+    for (const folder of this.folders.values()) await folder.close()
     this.journalFile.close()
     await this.index.close()
   }
 }
 
 export type { Draft }
-
-function readReplica(root: string): string {
-  const bytes = readFileRangeSync(join(root, 'replica.json'), 0, 64 * 1024)
-  if (bytes === undefined)
-    throw new RejoinError('E_NO_DATA', `there is no node in ${root}`, {
-      hint: `rejoin init --data ${root} --name NAME makes one`
-    })
-  let value: { readonly version?: unknown; readonly network?: unknown }
-  try {
-    value = JSON.parse(textOf(bytes)) as typeof value
-  } catch (cause) {
-    throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} is not JSON`, { cause })
-  }
-  if (value.version !== folderVersion)
-    throw new RejoinError('E_VERSION', `${root} has format version ${String(value.version)}; this program knows ${folderVersion}`)
-  if (typeof value.network !== 'string') throw new RejoinError('E_DAMAGED', `${join(root, 'replica.json')} names no network`)
-  return value.network
-}
-
-/** Returns the logs that have a folder. */
-export function listLogs(root: string): readonly LogId[] {
-  try {
-    return readdirSync(join(root, 'logs')).filter(isLogId)
-  } catch (cause) {
-    throw ioError(cause, 'read', join(root, 'logs'))
-  }
-}
-
-function eventsOf(block: EntryBlock): readonly PlacedEvent[] {
-  return linesOf(block)
-    .filter((line) => !line.withheld)
-    .map((line) => ({ index: line.index, event: parseEvent(block.text.subarray(line.start, line.end)) }))
-}
 
 /** Returns the first entry beyond the checkpoint whose line is no event of the log's writer: a power cut can leave such bytes. */
 function firstBadLine(folder: LogFolder): number {

@@ -5,6 +5,7 @@ import {
   type FullTile,
   type LogId,
   linesOf,
+  RejoinError,
   subtreeRoot,
   tilePath,
   tileWidth,
@@ -12,7 +13,7 @@ import {
   treeOfTails
 } from '../core/index.ts'
 import type { Entries } from './entries.ts'
-import { readFileRangeSync, replaceFileSync } from './file.ts'
+import { readFileRangeSync, replaceFile, replaceFileSync } from './file.ts'
 
 const fullBytes = tileWidth * 32
 
@@ -21,6 +22,9 @@ export class Tiles {
   private readonly root: string
   private readonly log: LogId
   private readonly entries: Entries
+  /** tiles on their way to their files */
+  private readonly pending = new Map<string, Uint8Array>()
+  private writing: Promise<void> | undefined
 
   constructor(root: string, log: LogId, entries: Entries) {
     this.root = root
@@ -28,13 +32,37 @@ export class Tiles {
     this.entries = entries
   }
 
-  /** Writes a full tile; not durable, since it can be made again. */
+  /**
+   * Writes a full tile in the background: making a file takes as long as hashing a tile's lines. Not durable, and a tile that
+   * can't be written is left out, since it can be made again.
+   */
   write({ level, index, hashes }: FullTile): void {
-    replaceFileSync(join(this.root, tilePath(this.log, level, index)), hashes, { durable: false })
+    this.pending.set(tilePath(this.log, level, index), hashes)
+    this.writing ??= this.drain()
   }
 
-  /** Returns the 8,192 bytes of a full tile from its file, or undefined where there is none of that length. */
+  private async drain(): Promise<void> {
+    for (let [next] = this.pending; next !== undefined; [next] = this.pending) {
+      const [path, hashes] = next
+      try {
+        await replaceFile(join(this.root, path), hashes)
+      } catch (error) {
+        if (!(error instanceof RejoinError)) throw error
+      }
+      if (this.pending.get(path) === hashes) this.pending.delete(path)
+    }
+    this.writing = undefined
+  }
+
+  /** Waits until every tile is in its file. */
+  async flush(): Promise<void> {
+    await this.writing
+  }
+
+  /** Returns the 8,192 bytes of a full tile, or undefined where there is no file of that length. */
   read(level: number, index: number): Uint8Array | undefined {
+    const written = this.pending.get(tilePath(this.log, level, index))
+    if (written !== undefined) return written
     const bytes = readFileRangeSync(join(this.root, tilePath(this.log, level, index)), 0, fullBytes + 1)
     return bytes?.length === fullBytes ? bytes : undefined
   }
@@ -90,7 +118,9 @@ export class Tiles {
   /** Returns the tree of the first `size` entries from the lines alone, writing every tile anew. */
   rebuild(size: number): Tree {
     const tree = new Tree()
-    this.appendFrom(tree, 0, size, (tile) => this.write(tile))
+    this.appendFrom(tree, 0, size, ({ level, index, hashes }) =>
+      replaceFileSync(join(this.root, tilePath(this.log, level, index)), hashes, { durable: false })
+    )
     return tree
   }
 

@@ -47,8 +47,6 @@ interface Waiting {
 
 /** how long after the last append the head is signed when nobody asks for it before, in milliseconds */
 const signDelayMs = 10
-/** how long an append waits for the log's lost tail, in milliseconds */
-const tailWaitMs = 30_000
 /** how long appends that keep coming may put that off, in milliseconds: signing takes as long as appending 20 events */
 const maxSignDelayMs = 100
 /** when signing is tried again where the disk was full, in milliseconds */
@@ -93,9 +91,17 @@ export class Writer {
     this.last = merge(this.last, hlc, nowMs)
   }
 
-  /** entries of this log that others are known to hold, signed by this key: an older copy of the folder was put back */
+  /** how long an append waits for the log's lost tail, in milliseconds; without a network nothing can bring it */
+  tailWaitMs = 0
+  /** entries of this log that were signed by this key before: an older copy of the folder was put back */
   private lost = 0
   private recovered: (() => void)[] = []
+  private successor: Writer | undefined
+
+  /** Whether entries of this log are known to be lost here. */
+  get lacksTail(): boolean {
+    return this.lost > this.folder.size
+  }
 
   /** Holds appends back until the log has `size` entries again: appending before that would fork it. */
   awaitTail(size: number): void {
@@ -110,6 +116,12 @@ export class Writer {
     if (this.folder.size >= this.lost) for (const resume of this.recovered.splice(0)) resume()
   }
 
+  /** Takes note that the log's lost tail does not come back: what waits for it is appended to another log. */
+  giveUp(successor: Writer): void {
+    this.successor = successor
+    for (const resume of this.recovered.splice(0)) resume()
+  }
+
   private async tailBack(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -117,11 +129,11 @@ export class Writer {
           reject(
             new RejoinError(
               'E_INCOMPLETE',
-              `peers hold ${this.lost} events of this node's own log, and only ${this.folder.size} are here`,
-              { hint: 'let this node sync with them first: rejoin sync PEER' }
+              `this node's own log had ${this.lost} events, and only ${this.folder.size} are here: an older folder was put back`,
+              { hint: 'rejoin sync PEER brings them back; rejoin doctor --new-log goes on without them' }
             )
           ),
-        tailWaitMs
+        this.tailWaitMs
       )
       this.recovered.push(() => {
         clearTimeout(timer)
@@ -135,7 +147,8 @@ export class Writer {
    * @throws E_NO_SPACE, E_IO: then none of them is in the log · E_INCOMPLETE where the log's own tail is lost and did not come back in time
    */
   async append(drafts: readonly Draft[]): Promise<readonly Written[]> {
-    if (this.lost > this.folder.size) await this.tailBack()
+    if (this.lacksTail && this.successor === undefined) await this.tailBack()
+    if (this.successor !== undefined) return await this.successor.append(drafts)
     return await new Promise((resolve, reject) => {
       this.waiting.push({ drafts, resolve, reject })
       this.running ??= this.run()

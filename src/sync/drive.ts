@@ -1,61 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import {
-  type Catchup,
   FrameSplitter,
   fromHex,
   hex,
+  type Interest,
   type LogId,
   maxSyncFrameBytes,
   RejoinError,
   Session,
   type SessionEffect,
   type SessionInput,
-  type SyncMessage
+  type SyncMessage,
+  wantedBy
 } from '../core/index.ts'
-import type { Replica } from '../replica/index.ts'
+import type { Replica, Taken } from '../replica/index.ts'
 import type { ByteStream } from './byte-stream.ts'
-import { serveWant } from './serve.ts'
+import type { DriveOptions, SyncResult } from './drive-io.ts'
+import { type LineFilter, serveWant } from './serve.ts'
 import { decodeSyncFrame, encodeSyncFrame } from './wire.ts'
-
-/** What the sessions of one node share: what is being fetched, and how to tell each other that something changed. */
-export interface SyncShare {
-  /** work on the store, in the order in which blocks were proven, whichever session proved them */
-  readonly queue: { tail: Promise<void> }
-  readonly catchups: Map<LogId, Catchup>
-  readonly pokes: Set<() => void>
-}
-
-/** What a session came to. */
-export interface SyncResult {
-  readonly complete: boolean
-  readonly events: number
-  readonly refused: number
-  readonly held: number
-  readonly entriesReceived: number
-  readonly entriesSent: number
-  readonly bytesReceived: number
-  readonly bytesSent: number
-  readonly conflicts: number
-}
-
-/** How a session is driven. */
-export interface DriveOptions {
-  readonly signal: AbortSignal
-  readonly share: SyncShare
-  /** public key of the node on the other side, where the connection proves it: then its HELLO must name the same */
-  readonly peer?: Uint8Array
-  readonly onProgress?: (progress: { readonly entries: number; readonly bytes: number }) => void
-  readonly idleMs?: number
-}
 
 /** blocks that may wait for the disk before reading stops */
 const maxStoreQueue = 4
 const defaultIdleMs = 30_000
-
-/** Returns what sessions of one node share, empty. */
-export function newShare(): SyncShare {
-  return { queue: { tail: Promise.resolve() }, catchups: new Map(), pokes: new Set() }
-}
+/** urgent records of one session that are looked at; an honest side sends at most 100 */
+const maxUrgent = 200
 
 /**
  * Runs one sync session to its end, over a stream to the other side's session: the only loop that runs core's machine.
@@ -90,7 +58,10 @@ class Drive {
     bytesSent: 0,
     conflicts: 0
   }
+  private readonly suspects = new Set<LogId>()
+  private urgentCount = 0
   private timer: NodeJS.Timeout | undefined
+  private isWanted: LineFilter | undefined
 
   constructor(replica: Replica, stream: ByteStream, options: DriveOptions) {
     this.replica = replica
@@ -107,7 +78,8 @@ class Drive {
         salt: randomBytes(16),
         cursor: cursor && { store: bytesOf(cursor.storeId), seq: cursor.seq },
         logCount: replica.heads().length,
-        urgent: []
+        interest: replica.interest(),
+        urgent: replica.urgent().map((note) => ({ note, other: new Uint8Array(0) }))
       },
       options.share.catchups
     )
@@ -136,7 +108,7 @@ class Drive {
       if (this.failure !== undefined) throw this.failure
       await this.stream.close()
       await reading
-      return { complete: this.closed?.complete === true, ...this.counts }
+      return { complete: this.closed?.complete === true, ...this.counts, suspects: [...this.suspects] }
     } catch (error) {
       this.stream.abort(error as Error)
       throw error
@@ -163,15 +135,38 @@ class Drive {
     this.finish()
   }
 
+  /** Notes that it was the other side that broke the rules; must come before fail(). */
+  private blame(error: unknown): void {
+    if (this.failure === undefined && error instanceof RejoinError && error.code !== 'E_GONE') this.options.onFault?.(error)
+  }
+
+  private *frames(splitter: FrameSplitter, chunk: Uint8Array): Generator<Uint8Array, void, void> {
+    try {
+      yield* splitter.push(chunk)
+    } catch (error) {
+      this.blame(error)
+      throw error
+    }
+  }
+
+  private parse(frame: Uint8Array): SyncMessage {
+    try {
+      return decodeSyncFrame(frame)
+    } catch (error) {
+      this.blame(error)
+      throw error
+    }
+  }
+
   private async read(): Promise<void> {
     const splitter = new FrameSplitter(maxSyncFrameBytes + 64)
     try {
       for await (const chunk of this.stream) {
         this.touch()
         this.counts.bytesReceived += chunk.length
-        for (const frame of splitter.push(chunk)) {
+        for (const frame of this.frames(splitter, chunk)) {
           if (this.closed !== undefined || this.failure !== undefined) return
-          this.take(decodeSyncFrame(frame))
+          this.take(this.parse(frame))
           while (this.storeQueue > maxStoreQueue) await this.storing
         }
       }
@@ -184,8 +179,11 @@ class Drive {
 
   private take(message: SyncMessage): void {
     const { peer } = this.options
-    if (message.kind === 'hello' && peer !== undefined && hex(message.node) !== hex(peer))
-      throw new RejoinError('E_PROTOCOL', 'the peer says that it is another node than its connection shows')
+    if (message.kind === 'hello' && peer !== undefined && hex(message.node) !== hex(peer)) {
+      const error = new RejoinError('E_PROTOCOL', 'the peer says that it is another node than its connection shows')
+      this.blame(error)
+      throw error
+    }
     if (message.kind === 'lines') this.counts.entriesReceived += message.count
     this.step({ kind: 'message', message })
     if (message.kind === 'lines')
@@ -198,6 +196,7 @@ class Drive {
     try {
       effects = this.session.step(input)
     } catch (error) {
+      if (input.kind === 'message') this.blame(error)
       this.fail(error as Error)
       return
     }
@@ -210,7 +209,7 @@ class Drive {
         this.queueOut(async () => await this.send(encodeSyncFrame(effect.message) as Uint8Array))
         return
       case 'serve':
-        this.queueOut(async () => await this.serve(effect.want))
+        this.queueOut(async () => await this.serve(effect.want, effect.interest))
         return
       case 'changes':
         this.step({ kind: 'changes', heads: this.replica.changedSince(hex(effect.store), effect.seq) })
@@ -267,8 +266,9 @@ class Drive {
     this.touch()
   }
 
-  private async serve(want: Extract<SyncMessage, { kind: 'want' }>): Promise<void> {
-    const frames = serveWant(this.replica, want)
+  private async serve(want: Extract<SyncMessage, { kind: 'want' }>, interest: readonly Interest[]): Promise<void> {
+    if (interest.length > 0) this.isWanted ??= wantedBy(interest)
+    const frames = serveWant(this.replica, want, this.isWanted)
     for (;;) {
       const { value, done } = frames.next()
       if (done === true) {
@@ -280,37 +280,73 @@ class Drive {
     }
   }
 
+  private async takeUrgent(record: Uint8Array): Promise<void> {
+    if (this.urgentCount++ >= maxUrgent) return
+    try {
+      await this.replica.takeUrgent(record)
+    } catch (error) {
+      // who passes on what it did not verify answers for it; who passes on a proof answers for nothing
+      this.blame(error)
+      throw error
+    }
+  }
+
   private async keep(
     effect: Exclude<SessionEffect, { kind: 'send' | 'serve' | 'changes' | 'heads' | 'poke' | 'close' }>
   ): Promise<void> {
     switch (effect.kind) {
       case 'survey':
+        for (const log of this.replica.contradicted(effect.heads)) this.suspects.add(log)
         this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads) })
+        return
+      case 'seek':
+        this.step({ kind: 'texts', pulls: this.replica.seek(effect.node, effect.store, effect.heads) })
+        return
+      case 'texts':
+        await this.keepTexts(effect)
         return
       case 'prepare':
         this.replica.prepare(effect.offer)
         return
-      case 'store': {
-        const taken = await this.replica.accept(effect.log, effect.blocks)
-        this.counts.events += taken.events
-        this.counts.refused += taken.refused
-        this.counts.held += taken.held
+      case 'store':
+        this.count(await this.replica.accept(effect.log, effect.blocks))
         return
-      }
       case 'commit':
         await this.replica.commit(effect.log, effect.checkpoint, effect.cose)
         return
       case 'conflict':
         this.counts.conflicts++
+        this.suspects.add(effect.log)
         await this.replica.conflict(effect.log, effect.note)
         return
       case 'urgent':
+        await this.takeUrgent(effect.note)
         return
       case 'cursor':
         this.replica.setCursor(effect.node, hex(effect.store), effect.seq)
         return
     }
   }
+
+  private async keepTexts({ log, block, node }: Extract<SessionEffect, { kind: 'texts' }>): Promise<void> {
+    try {
+      this.count(await this.replica.takeTexts(log, block, node))
+    } catch (error) {
+      // the other side may have another history of the log; what is here stays, and so does the session
+      if (!isNoneOfTheLog(error)) throw error
+      this.step({ kind: 'texts-refused', log })
+    }
+  }
+
+  private count({ events, refused, held }: Taken): void {
+    this.counts.events += events
+    this.counts.refused += refused
+    this.counts.held += held
+  }
+}
+
+function isNoneOfTheLog(error: unknown): boolean {
+  return error instanceof RejoinError && (error.code === 'E_ROOT' || error.code === 'E_LINE' || error.code === 'E_WITHHELD')
 }
 
 function bytesOf(storeId: string): Uint8Array {

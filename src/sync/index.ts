@@ -1,5 +1,7 @@
 export type { ByteStream } from './byte-stream.ts'
 export * from './drive.ts'
+export * from './drive-io.ts'
+export * from './inquire.ts'
 export * from './pipe.ts'
 export * from './wire.ts'
 export * from './blob-fetch.ts'

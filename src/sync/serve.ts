@@ -1,8 +1,10 @@
 import {
+  type EntryBlock,
   endOfAnswer,
   endReason,
   logIdOfHash,
   maxLinesTextBytes,
+  narrow,
   RejoinError,
   type SyncMessage,
   tileWidth
@@ -14,12 +16,16 @@ type Want = Extract<SyncMessage, { kind: 'want' }>
 
 const hashesAFrame = 64 * 1024
 
+/** Returns whether the text of a line is to go out, and not its hash. */
+export type LineFilter = (line: Uint8Array) => boolean
+
 /** Returns the frames of LINES for entries from `from` on, at whole tiles where that is possible, and the entry after them. */
 function linesFrame(
   replica: Replica,
   want: Want,
   from: number,
-  to: number
+  to: number,
+  isWanted: LineFilter | undefined
 ): { readonly frame: Uint8Array; readonly count: number } {
   const log = logIdOfHash(want.log)
   for (let maxBytes = maxLinesTextBytes; ; maxBytes = Math.floor(maxBytes / 2)) {
@@ -27,13 +33,20 @@ function linesFrame(
     const end = block.from + block.count
     const tileEnd = end - (end % tileWidth)
     if (end !== to && end !== tileEnd && tileEnd > from) block = replica.read(log, from, tileEnd, maxBytes)
-    if (block.count === 0 || block.from !== from) throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} to serve`)
-    const { count, text } = block
+    // a run that is withheld here and reaches over either end can't be cut (SYNC-24)
+    if (block.count === 0 || block.from !== from || block.from + block.count > to)
+      throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} to serve`)
+    const { count, text } = narrowed(block, isWanted)
     const frame =
       text.length > maxLinesTextBytes ? undefined : encodeSyncFrame({ kind: 'lines', id: want.id, from, count, text, size: 0 })
     if (frame !== undefined) return { frame, count }
     if (maxBytes < 1024) throw new Error('bug: one line does not fit a frame')
   }
+}
+
+/** Without an interest no line is looked at. */
+function narrowed(block: EntryBlock, isWanted: LineFilter | undefined): EntryBlock {
+  return isWanted === undefined ? block : narrow(block, (line) => !isWanted(line))
 }
 
 function* proofFrames(replica: Replica, { id, log, from }: Want): Generator<Uint8Array, number> {
@@ -50,15 +63,16 @@ function* proofFrames(replica: Replica, { id, log, from }: Want): Generator<Uint
 /**
  * Yields the frames that answer a WANT: checkpoint and hashes where a proof is asked for, then lines, then END with their count.
  * A log that is not here (any more) ends at once, with that as reason.
+ * @param isWanted which lines go as text; without it all that are here
  * @returns the number of entries that were sent
  */
-export function* serveWant(replica: Replica, want: Want): Generator<Uint8Array, number> {
+export function* serveWant(replica: Replica, want: Want, isWanted?: LineFilter): Generator<Uint8Array, number> {
   let at = want.from
   let reason: number = endReason.done
   try {
     const size = want.proof ? yield* proofFrames(replica, want) : want.to
     for (const to = endOfAnswer(want, size); at < to; ) {
-      const { frame, count } = linesFrame(replica, want, at, to)
+      const { frame, count } = linesFrame(replica, want, at, to, isWanted)
       yield frame
       at += count
     }

@@ -1,8 +1,20 @@
 import {
-  type Decision,
-  decide,
+  type Compiled,
+  decideOn,
+  decidePlainly,
   didOf,
   type EntryLine,
+  type Evidence,
+  type Facts,
+  factsDigest,
+  factsOf,
+  gateLicense,
+  gateVersion,
+  gateVulnerability,
+  type GateFacts,
+  identityAt,
+  isPlain,
+  type LogId,
   parseEventText,
   parseKey,
   peerIdOf,
@@ -10,47 +22,105 @@ import {
   type PublicKey,
   RejoinError,
   type RejoinEvent,
-  textOf
+  type Ruling,
+  textOf,
+  type Verdict,
+  writerStanding
 } from '../core/index.ts'
-import type { Trust } from './trust-file.ts'
+import type { DecisionLine } from '../store/index.ts'
+import { type EvidenceSource, noEvidence } from './evidence.ts'
+import { type LogEnds, noEnds } from './log-end.ts'
 
 /** An event of a block, with the verdict on it. */
 export interface Judged {
   readonly line: EntryLine
   /** absent where the line is no event at all */
   readonly event: RejoinEvent | undefined
-  readonly decision: Decision
+  readonly decision: Ruling
+  /** SHA-256 of the facts; absent where the verdict follows from the line and its writer alone */
+  readonly facts?: string
 }
+
+/** Where an event stands, and what is known of how it came. */
+export interface Arrival {
+  readonly log: LogId
+  /** did:key of the log's writer */
+  readonly author: string
+  readonly nowMs: number
+  /** score of the peer that brought it, 0 where none did */
+  readonly reputation?: number
+  /** the verdict so far, where it is judged again */
+  readonly before?: Verdict
+}
+
+/** What a gate judges by, beside the trust file. */
+export interface GateOptions {
+  readonly evidence?: EvidenceSource
+  /** what a person decided about an event; it goes before every rule */
+  readonly decisionOn?: (log: LogId, index: number) => DecisionLine | undefined
+  readonly ends?: LogEnds
+}
+
+const ruled = (verdict: Verdict, rule: string): Ruling => ({ verdict, rule, conjuncts: [], warnings: [] })
+const refused = (rule: string): Ruling => ruled('refuse', rule)
 
 /** The one door: every event from anywhere comes through judge() before it is kept, shown or passed on. */
 export class Gate {
   private readonly own: string
-  private trust: Trust
+  private readonly evidence: EvidenceSource
+  private readonly decisionOn: NonNullable<GateOptions['decisionOn']>
+  private readonly ends: LogEnds
+  private compiled: Compiled
+  private isPlain: boolean
+  /** did:key → name of the identity */
+  private names: ReadonlyMap<string, string>
 
   /** @param own this node's did:key */
-  constructor(own: string, trust: Trust) {
+  constructor(
+    own: string,
+    compiled: Compiled,
+    { evidence = noEvidence, decisionOn = () => undefined, ends = noEnds }: GateOptions = {}
+  ) {
     this.own = own
-    this.trust = trust
+    this.compiled = compiled
+    this.names = namesOf(compiled)
+    this.isPlain = isPlain(compiled)
+    this.evidence = evidence
+    this.decisionOn = decisionOn
+    this.ends = ends
   }
 
   /** The rules in force. */
-  get rules(): Trust {
-    return this.trust
+  get rules(): Compiled {
+    return this.compiled
   }
 
   /** Puts other rules in force. */
-  reload(trust: Trust): void {
-    this.trust = trust
+  reload(compiled: Compiled): void {
+    this.compiled = compiled
+    this.names = namesOf(compiled)
+    this.isPlain = isPlain(compiled)
   }
 
   /** Returns the name of an author, or undefined where nobody here knows it. */
   nameOf(did: string): string | undefined {
-    return did === this.own ? 'me' : this.trust.rules.authors.get(did)
+    return this.isOwn(did) ? 'me' : this.names.get(this.namedOf(did))
+  }
+
+  /** Returns whether a key is this node's, or was before it changed keys. */
+  private isOwn(did: string): boolean {
+    return did === this.own || this.ends.lineOf(this.own).includes(did)
+  }
+
+  /** Returns the key under which the trust file knows the identity of a key: its own, or one that it follows. */
+  private namedOf(did: string, log?: LogId): string {
+    return this.names.has(did) ? did : (this.ends.lineOf(did, log).find((one) => this.names.has(one)) ?? did)
   }
 
   /** Returns the name of the identity that has a peer ID, or undefined. */
   nameOfPeer(peerId: string): string | undefined {
-    for (const [did, name] of this.trust.rules.authors) if (peerIdOf(parseKey(did)) === peerId) return name
+    for (const did of [...this.names.keys(), ...this.ends.heirs()])
+      if (peerIdOf(parseKey(did)) === peerId) return this.names.get(this.namedOf(did))
     return undefined
   }
 
@@ -62,29 +132,109 @@ export class Gate {
 
   /** Returns whether any event of an author may be let in. */
   admits(did: string): boolean {
-    return did === this.own || this.trust.rules.authors.has(did)
+    return this.isOwn(did) || this.ends.awaitedLineOf(did).some((one) => this.names.has(one))
   }
 
-  /**
-   * Judges the events of a proven block, in order.
-   * @param author did:key of the log's writer
-   */
-  judge(block: ProvenBlock, author: string, nowMs: number): readonly Judged[] {
+  /** Judges the events of a proven block, in order. */
+  judge(block: ProvenBlock, arrival: Arrival): readonly Judged[] {
     const judged: Judged[] = []
     const texts = textOf(block.text).split('\n')
+    const plainly = this.isPlain ? this.plainJudge(arrival) : undefined
     block.lines.forEach((line, i) => {
       if (line.withheld) return
       const event = parseOrRefuse(texts[i] as string, block.text.subarray(line.start, line.end))
-      judged.push({ line, event, decision: this.decideOn(event, author, nowMs) })
+      judged.push(plainly === undefined || event === undefined ? this.judgeOne(line, event, arrival) : plainly(line, event))
     })
     return judged
   }
 
-  private decideOn(event: RejoinEvent | undefined, author: string, nowMs: number): Decision {
-    if (event === undefined) return { verdict: 'refuse', rule: 'malformed' }
-    if (event.source !== author) return { verdict: 'refuse', rule: 'wrong-source' }
-    return decide(event, this.trust.rules, this.own, nowMs)
+  /** Returns how the events of a log are judged where the trust file asks for no facts. */
+  private plainJudge(arrival: Arrival): (line: EntryLine, event: RejoinEvent) => Judged {
+    const { log, author, nowMs } = arrival
+    const own = this.isOwn(author) ? author : this.own
+    const place = { log, index: 0, author: this.namedOf(author, log) }
+    const { file } = this.compiled
+    return (line, event) => {
+      if (this.ends.beyond(log, line.index) !== undefined || this.decisionOn(log, line.index) !== undefined)
+        return this.judgeOne(line, event, arrival)
+      const { standing } = identityAt(file, { ...place, index: line.index }, nowMs)
+      const evidence = { author, lineBytes: line.end - line.start, standing, nowMs }
+      return { line, event, decision: decidePlainly(event, evidence, this.compiled, own) }
+    }
   }
+
+  /** Judges one event. */
+  judgeOne(line: EntryLine, event: RejoinEvent | undefined, arrival: Arrival): Judged {
+    if (event === undefined) return { line, event, decision: refused('malformed') }
+    const beyond = this.ends.beyond(arrival.log, line.index)
+    if (beyond === 'closed') return { line, event, decision: refused('closed') }
+    const decided = this.decisionOn(arrival.log, line.index)
+    if (decided?.verdict !== undefined && event.source === arrival.author) {
+      return { line, event, decision: { verdict: decided.verdict, rule: 'person', conjuncts: [], warnings: [] } }
+    }
+    // what was let in before a fork was known stays
+    const stands = beyond === 'forked' && (arrival.before === 'relay' || arrival.before === 'keep')
+    if (beyond !== undefined && !stands) return { line, event, decision: ruled('hold', 'disputed') }
+    const facts = this.factsOf(line, event, arrival)
+    const decision = decideOn(facts, this.compiled, this.isOwn(arrival.author) ? arrival.author : this.own)
+    return { line, event, decision, ...(this.looksFurther && { facts: factsDigest(facts) }) }
+  }
+
+  /** Whether verdicts depend on more than an event's line and its writer. */
+  private get looksFurther(): boolean {
+    const { rules, gates, versions } = this.compiled.file
+    return rules !== undefined || versions.length > 0 || Object.keys(gates).length > 0
+  }
+
+  /** Returns the facts of an event, as they are known now. */
+  factsOf(line: Pick<EntryLine, 'index' | 'start' | 'end'>, event: RejoinEvent, arrival: Arrival): Facts {
+    const { log, author, nowMs, reputation = 0 } = arrival
+    const { file } = this.compiled
+    const content = this.evidence.contentOf(event)
+    const { quorum, ...witnesses } = this.evidence.witnessesOf(log, line.index)
+    const vex = content === undefined ? [] : this.evidence.vexOn(event)
+    const evidence: Evidence = {
+      event,
+      place: { log, index: line.index, author },
+      lineBytes: line.end - line.start,
+      nowMs,
+      witnesses,
+      peerReputation: reputation,
+      content,
+      overlap: content && this.evidence.overlapOf(content),
+      vex
+    }
+    const gates: GateFacts | undefined = content && {
+      vulnerability: file.gates.vulnerability === undefined ? 'none' : gateVulnerability(content, vex, file.gates.vulnerability),
+      license: gateLicense(content, file.gates.license),
+      version: gateVersion(content.components, file.versions)
+    }
+    const named = { ...evidence, place: { ...evidence.place, author: this.namedOf(author, log) } }
+    const standing = writerStanding(named, file, { quorum, gates })
+    return factsOf(evidence, file, { ...standing, signer: { ...standing.signer, did: author } })
+  }
+
+  /**
+   * Returns why the rules don't let this node publish an event: a limit, a deny list or a gate that fails. Rules with conditions are for
+   * what others write.
+   */
+  shuts(event: RejoinEvent, line: Pick<EntryLine, 'index' | 'start' | 'end'>, log: LogId, nowMs: number): string | undefined {
+    const facts = this.factsOf(line, event, { log, author: this.own, nowMs })
+    const known = { ...facts, signer: { ...facts.signer, standing: 'good' as const, known: true } }
+    const { rules: _, ...withoutRules } = this.compiled.file
+    const { verdict, rule } = decideOn(known, { ...this.compiled, file: { ...withoutRules, delegations: [] } }, '')
+    return verdict === 'refuse' ? rule : undefined
+  }
+}
+
+function namesOf({ file }: Compiled): ReadonlyMap<string, string> {
+  const names = new Map<string, string>()
+  for (const identity of file.identities.values())
+    for (const name of identity.keys) {
+      const key = file.keys.get(name)
+      if (key !== undefined) names.set(key.did, identity.name)
+    }
+  return names
 }
 
 /** A line that is proven to be in the log but is no event is refused alone; the log goes on. */

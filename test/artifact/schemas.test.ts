@@ -7,6 +7,8 @@ const folder = join(import.meta.dirname, '../../protocols/schemas')
 const files = readdirSync(folder, { withFileTypes: true, recursive: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
   .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+  // written here, not copied: protocols/trust.md
+  .filter((file) => file !== join('trust', 'trust.schema.json'))
 const rows = [
   ...readFileSync(join(folder, 'SOURCES.md'), 'utf8').matchAll(
     /^\| `([^`]+\.json)` \| ([^|]+) \| `([^`]+)` \| `([0-9a-f]{12})` \| ([^|]+) \|$/gm

@@ -67,6 +67,7 @@ async function play(steps: readonly Step[], lab: string): Promise<readonly strin
     NODE_OPTIONS: '',
     NODE_COMPILE_CACHE: join(lab, 'compiled'),
     XDG_RUNTIME_DIR: join(lab, 'run'),
+    XDG_STATE_HOME: join(lab, 'state'),
     REJOIN_DATA: 'alice',
     CORPUS: sharedPath('corpus')
   }

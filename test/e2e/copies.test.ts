@@ -119,6 +119,38 @@ it('a folder restored from an older backup takes its lost tail back from a peer 
   await Promise.all([restored.stop(), keeper.stop()])
 })
 
+it('FOLDER-15 a folder restored in place, while nobody is there who has its lost tail, appends nothing until it goes on in a new log', async () => {
+  const id = await lab.init('rolled-back')
+  await lab.ask('rolled-back', 'publish', document('seventeen'))
+  execFileSync('cp', ['-a', lab.path('rolled-back'), lab.path('older')])
+  await lab.ask('rolled-back', 'publish', document('eighteen'))
+  restoreInPlace(lab.path('older'), lab.path('rolled-back'))
+
+  const refused = await lab.run(['publish', document('nineteen'), '--json', '--data', lab.path('rolled-back')])
+  expect(refused.code).toBe(10)
+  expect(JSON.parse(refused.stdout)).toMatchObject({ code: 'E_INCOMPLETE', hint: expect.stringContaining('--new-log') as string })
+  expect(await logsOf('rolled-back')).toMatchObject([{ log: id['logId'], size: 2 }])
+
+  // somebody who never had the tail can't bring it back: then a new log goes on by itself
+  const stranger = await lab.init('stranger')
+  await lab.ask('stranger', 'trust', 'add', 'rolled-back', String(id['did']))
+  await lab.ask('rolled-back', 'trust', 'add', 'stranger', String(stranger['did']))
+  const other = await lab.up('stranger')
+  const alone = await lab.up('rolled-back', other.address)
+  const published = await lab.askOne('rolled-back', 'publish', document('nineteen'))
+  expect(published['log']).not.toBe(id['logId'])
+  const [opened] = await lab.ask('rolled-back', 'log', String(published['log']))
+  expect(opened).toMatchObject({ event: { data: { succeeds: { log: id['logId'], size: 2 } } } })
+  await Promise.all([alone.stop(), other.stop()])
+  await lab.ask('rolled-back', 'verify')
+
+  // a person can say so, too
+  const before = (await lab.askOne('rolled-back', 'id'))['logId']
+  const next = await lab.askOne('rolled-back', 'doctor', '--new-log')
+  expect((await lab.askOne('rolled-back', 'id'))['logId']).toBe(next['log'])
+  expect(next['log']).not.toBe(before)
+})
+
 it('of two processes on one folder one has it; commands go through its socket, or end with E_LOCKED where they cannot reach that', async () => {
   await lab.init('one')
   const node = await lab.up('one')

@@ -53,6 +53,7 @@ export class Lab implements AsyncDisposable {
         NO_COLOR: '1',
         NODE_OPTIONS: '',
         XDG_RUNTIME_DIR: join(this.root, 'run'),
+        XDG_STATE_HOME: join(this.root, 'state'),
         NODE_COMPILE_CACHE: join(this.root, 'compiled'),
         ...more
       },

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { peerIdOf, signerOf } from '../../src/core/index.ts'
 import { protocolId, topicId } from '../../src/net/index.ts'
+import type { ByteStream } from '../../src/sync/index.ts'
 import { failure, freshSeed, open, patient, Seen } from './hosts.ts'
 
 const protocol = '/test/1'
@@ -76,6 +77,54 @@ describe('a host', () => {
       })
     )
     expect(echoes).toEqual(streams.map((_, index) => index))
+  })
+
+  it('opens a 65th stream of a protocol once one of the 64 has ended, in the order of asking', async () => {
+    const a = await open()
+    const b = await open({ listen: [] })
+    await a.host.handle(protocol, async (stream) => {
+      for await (const chunk of stream) await stream.send(chunk)
+    })
+    const { peerId } = await b.host.dial(a.address, patient())
+    const openOne = async (): Promise<ByteStream> => await b.host.open(peerId, protocol, patient())
+    const streams = await Promise.all(Array.from({ length: 64 }, openOne))
+    const order = new Seen<string>()
+    const late = ['65th', '66th'].map(async (name) => {
+      const stream = await openOne()
+      order.add(name)
+      return stream
+    })
+    // another protocol of the same connection has slots of its own
+    await a.host.handle('/other/1', async (stream) => await stream.close())
+    await (await b.host.open(peerId, '/other/1', patient())).close()
+    expect(order.all).toEqual([])
+    await streams[7]?.close()
+    expect(await order.until(({ length }) => length === 1)).toEqual(['65th'])
+    streams[8]?.abort(new Error('enough'))
+    expect(await order.until(({ length }) => length === 2)).toEqual(['65th', '66th'])
+    for (const stream of await Promise.all(late)) {
+      await stream.send(Uint8Array.of(65))
+      await stream.close()
+      for await (const chunk of stream) expect([...chunk]).toEqual([65])
+    }
+  })
+
+  it('leaves the queue for a stream where the caller does, and fails there with E_GONE where the connection ends', async () => {
+    const a = await open()
+    const b = await open({ listen: [] })
+    await a.host.handle(protocol, async (stream) => {
+      for await (const chunk of stream) await stream.send(chunk)
+    })
+    const { peerId } = await b.host.dial(a.address, patient())
+    await Promise.all(Array.from({ length: 64 }, async () => await b.host.open(peerId, protocol, patient())))
+    const stop = new AbortController()
+    const reason = new Error('the user changed their mind')
+    const waiting = b.host.open(peerId, protocol, stop)
+    stop.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+    const hungUp = failure(b.host.open(peerId, protocol, patient()))
+    await b.host.hangUp(peerId)
+    expect((await hungUp).code).toBe('E_GONE')
   })
 
   it('closes within a moment, twice if need be, and then opens and dials nothing', async () => {

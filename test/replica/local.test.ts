@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
+  type Checkpoint,
+  codeOf,
   encodeEvent,
   firstHlc,
   hex,
@@ -88,10 +90,30 @@ describe('the local replica', () => {
     const entries = readFileSync(join(root, 'logs', log, 'entries/000000.ndjson'), 'utf8').split('\n')
     const hidden = [2, 3].map((index) => `{"withheld":"${hex(leafHash(lines()[index] as Uint8Array))}"}`)
     expect(entries.slice(2, 4)).toEqual(hidden)
-    const kept = readFileSync(join(root, 'private/logs', log, 'entries/000000.ndjson'), 'utf8')
+    const kept = readFileSync(join(root, 'private/held', log, 'entries/000000.ndjson'), 'utf8')
     expect(kept).toBe(`{"event":${textOf(lines()[3] as Uint8Array)},"index":3}\n`)
     expect(kept).not.toContain('refused text')
     expect(store.needFolder(log).tree.size).toBe(4)
+  })
+
+  it('SYNC-18 puts no head in place that is of another log or signed with another key than the first line names', async () => {
+    const all = lines()
+    const log = logIdOf(all[0] as Uint8Array)
+    const text = utf8(all.map((line) => `${textOf(line)}\n`).join(''))
+    const block = { from: 0, count: all.length, text }
+    await replica.accept(log, [{ ...block, lines: linesOf(block), tileHash: undefined }])
+    const { size, tree } = store.needFolder(log)
+    const other = logIdOf(all[1] as Uint8Array)
+    const commit = async (head: Checkpoint): Promise<string | undefined> =>
+      await replica.commit(log, head, undefined).then(
+        () => undefined,
+        (error: unknown) => codeOf(error)
+      )
+    expect(await commit(signCheckpoint({ log, size, root: tree.root() }, me))).toBe('E_SIGNATURE')
+    expect(await commit(signCheckpoint({ log: other, size, root: tree.root() }, writer))).toBe('E_ORIGIN')
+    expect([store.head(log), existsSync(join(root, 'logs', log, 'checkpoint'))]).toEqual([undefined, false])
+    expect(await commit(signCheckpoint({ log, size, root: tree.root() }, writer))).toBeUndefined()
+    expect(store.head(log)?.size).toBe(4)
   })
 
   it('FRONTIER-1 FRONTIER-2 shows a log up to its checkpoint only, and numbers each change', async () => {

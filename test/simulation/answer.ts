@@ -7,22 +7,27 @@ import {
   endReason,
   type SyncMessage,
   subtreeRoot,
-  tileWidth
+  tileWidth,
+  type Tree
 } from '../../src/core/index.ts'
 import type { DiskLine } from './disk.ts'
 
-/** Returns the frames that answer a WANT from the lines of a virtual disk. */
+/**
+ * Returns the frames that answer a WANT from the lines of a virtual disk.
+ * @param tree of all lines, of which more may be there than the checkpoint covers
+ */
 export function answerOf(
   { id, from, to, proof }: Omit<Extract<SyncMessage, { kind: 'want' }>, 'kind' | 'log'>,
   { note, size }: Checkpoint,
   lines: readonly DiskLine[],
+  tree: Tree,
   bytesOf: (line: DiskLine) => Uint8Array
 ): readonly SyncMessage[] {
   const frames: SyncMessage[] = []
   if (proof) {
     const tiles: Uint8Array[] = []
     for (let tile = Math.floor(from / tileWidth); tile < Math.floor(size / tileWidth); tile++) tiles.push(tileRoot(lines, tile))
-    const edge = edgeAt(lines, size)
+    const edge = tree.size === size ? tree.edge().slice(tree.edge().length - edgeLength(size % tileWidth)) : edgeAt(lines, size)
     if (edge.length !== edgeLength(size % tileWidth)) throw new Error('bug: an edge of the wrong length')
     frames.push({ kind: 'checkpoint', id, note, cose: undefined })
     frames.push({ kind: 'hashes', id, tiles: concat(tiles), edge: concat(edge), last: true })

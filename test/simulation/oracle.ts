@@ -1,11 +1,7 @@
-import { type Checkpoint, equal, hex, leafHash, type LogId, type SyncMessage, Tree } from '../../src/core/index.ts'
+import { type Checkpoint, equal, type GossipDecision, hex, leafHash, type LogId, tileWidth, Tree } from '../../src/core/index.ts'
+import type { Forgery } from './announcement.ts'
 import type { Disk, DiskLog } from './disk.ts'
-
-/** What the world knows of an event, whatever a node believes. */
-export interface Truth {
-  readonly hash: Uint8Array
-  readonly type: string
-}
+import { type Truth, Written } from './written.ts'
 
 /** A rule of the project that a simulated world broke. */
 export class Violation extends Error {}
@@ -19,28 +15,36 @@ export interface Bound {
 
 /** Knows everything that happened in a world, and throws a Violation where something happened that must not. */
 export class Oracle {
-  readonly truth: Map<LogId, { readonly author: number; readonly events: Truth[] }> = new Map<
-    LogId,
-    { readonly author: number; readonly events: Truth[] }
-  >()
+  readonly truth: Written = new Written()
   /** entries of each log that its writer was told are durable */
   readonly acknowledged: Map<LogId, number> = new Map<LogId, number>()
-  /** trees of what was hashed again from the bytes already */
-  private readonly checked = new WeakMap<DiskLog, Tree>()
-  private readonly signed = new Map<string, Uint8Array>()
+  /** lines of a file that were compared already */
+  private readonly compared = new WeakMap<DiskLog, number>()
+  /** events below the largest head that was signed */
+  private readonly signed = new Map<LogId, readonly Truth[]>()
+  /** catch-ups that must go on after a power cut where they were, by node and log */
+  private readonly prepared = new Set<string>()
   checkCount: number = 0
+  forgeryCount: number = 0
+  /** announcements whose lines a node stored */
+  takenCount: number = 0
+  /** entries that power cuts left of catch-ups under way */
+  resumedCount: number = 0
 
   private fail(message: string): never {
     throw new Violation(message)
   }
 
-  /** A writer signs a head: never two of one size, never more than is durable. */
-  onSigned(checkpoint: Checkpoint, disk: Disk): void {
-    const { log, size, root } = checkpoint
-    const key = `${log} ${size}`
-    const before = this.signed.get(key)
-    if (before !== undefined && !equal(before, root)) this.fail(`log ${log}: two trees of size ${size} were signed`)
-    this.signed.set(key, root)
+  /** A writer signs a head: never two trees of one size, also within larger ones, and never more than is durable. */
+  onSigned({ log, size, root }: Checkpoint, disk: Disk): void {
+    const events = this.truth.get(log)?.events ?? []
+    const before = this.signed.get(log)
+    const common = Math.min(size, before?.length ?? 0)
+    if (before !== undefined && before[common - 1] !== events[common - 1])
+      this.fail(`log ${log}: two trees of size ${common} were signed`)
+    if (!equal(root, this.truth.rootOf(log, size)))
+      this.fail(`log ${log}: size ${size} was signed with a root that is not its own`)
+    if (size > common) this.signed.set(log, events.slice(0, size))
     const durable = disk.log(log).syncedCount
     if (durable < size) this.fail(`log ${log}: size ${size} was signed where only ${durable} lines are durable`)
     this.checkCount++
@@ -75,44 +79,101 @@ export class Oracle {
   }
 
   /** A node sends lines: none of them is text that its rules refuse. */
-  checkSent(
-    node: Bound,
-    log: LogId,
-    { from, count, text }: Pick<Extract<SyncMessage, { kind: 'lines' }>, 'from' | 'count' | 'text'>
-  ): void {
+  checkSent(node: Bound, how: 'sends' | 'announces' | 'passes on', log: LogId, from: number, text: Uint8Array): void {
     const truth = this.truth.get(log)
-    let start = 0
-    for (let index = from; index < from + count; index++) {
-      const end = text.indexOf(10, start)
-      const withheld = text[start + 2] === 0x77
+    for (const [index, line] of numbered(from, text)) {
       const event = truth?.events[index]
-      if (!withheld && truth !== undefined && event !== undefined && node.refuses(event.type, truth.author))
-        this.fail(`${node.name} sends entry ${index} of log ${log}, which it refuses`)
-      start = end + 1
+      if (truth !== undefined && event !== undefined && line[2] !== 0x77 && node.refuses(event.type, truth.author))
+        this.fail(`${node.name} ${how} entry ${index} of log ${log}, which it refuses`)
+    }
+    this.checkCount++
+  }
+
+  /** A node announces lines, or passes an announcement on: besides, all of them were written where they are said to be. */
+  checkAnnounced(node: Bound, how: 'announces' | 'passes on', log: LogId, from: number, text: Uint8Array): void {
+    this.checkSent(node, how, log, from, text)
+    for (const [index, line] of numbered(from, text)) {
+      let event = this.truth.get(log)?.events[index]
+      while (event !== undefined && line[2] !== 0x77 && !equal(event.bytes, line)) event = event.instead
+      if (event === undefined) this.fail(`${node.name} ${how} a line that is not entry ${index} of log ${log}`)
+    }
+  }
+
+  /** A node decided on an announcement that a liar made: it must be rejected where the node can tell, and never be taken in. */
+  checkForgery(node: Bound, forgery: Forgery, verdict: GossipDecision['verdict'], knowsLog: boolean, storedCount: number): void {
+    const mustReject = forgery === 'malformed' || (forgery === 'badly signed' && knowsLog)
+    if (mustReject ? verdict !== 'reject' : verdict !== 'ignore')
+      this.fail(`${node.name} answers a ${forgery} announcement with ${verdict}`)
+    if (storedCount !== 0) this.fail(`${node.name} stores ${storedCount} lines of a ${forgery} announcement`)
+    this.forgeryCount++
+  }
+
+  /** A node was told to note the offer that a long catch-up follows. */
+  onPrepared(node: Bound, log: LogId): void {
+    this.prepared.add(`${node.name} ${log}`)
+  }
+
+  /** A catch-up is through. */
+  onCaughtUp(node: Bound, log: LogId): void {
+    this.prepared.delete(`${node.name} ${log}`)
+  }
+
+  /** Returns how many entries in whole tiles are as they were written after a power cut. */
+  survivedCount(log: LogId, files: DiskLog): number {
+    let count = 0
+    while (count + tileWidth <= files.lines.length && this.truth.isAsWritten(log, files, count, count + tileWidth))
+      count += tileWidth
+    return count
+  }
+
+  /** A node took up another's log after a power cut: nothing unproven is kept, and nothing of a noted catch-up is thrown away. */
+  checkRecovered(node: Bound, log: LogId, files: DiskLog, survivedCount: number): void {
+    const kept = files.lines.length
+    const bad = files.lines.findIndex((_, index) => !this.truth.isAsWritten(log, files, index, index + 1))
+    if (bad >= 0) this.fail(`${node.name} keeps entry ${bad} of log ${log}, which nothing proves`)
+    if (this.prepared.has(`${node.name} ${log}`)) {
+      if (kept < survivedCount)
+        this.fail(`${node.name} goes on with ${kept} entries of log ${log}, where ${survivedCount} were proven`)
+      this.resumedCount += kept
     }
     this.checkCount++
   }
 
   /**
-   * What a node holds up to its checkpoint leads to the signed root, hashed again from the bytes.
-   * @param whole whether to hash also what was hashed for an earlier checkpoint
+   * What a node holds up to its checkpoint leads to the signed root.
+   * @param whole whether to look also at what was looked at for an earlier checkpoint
    */
   checkPrefix(name: string, checkpoint: Checkpoint, disk: Disk, whole: boolean): void {
     const { log, size, root } = checkpoint
     const files = disk.log(log)
-    const { lines, syncedCount } = files
-    if (syncedCount < size)
-      this.fail(`${name}: the checkpoint of log ${log} covers ${size} entries and ${syncedCount} are durable`)
-    const before = whole ? undefined : this.checked.get(files)
-    const tree = before ?? new Tree()
-    this.checked.set(files, tree)
-    for (const { bytes, hash, withheld } of lines.slice(tree.size, size)) {
+    if (files.syncedCount < size)
+      this.fail(`${name}: the checkpoint of log ${log} covers ${size} entries and ${files.syncedCount} are durable`)
+    const from = whole ? 0 : Math.min(this.compared.get(files) ?? 0, size)
+    const found = this.truth.isAsWritten(log, files, from, size)
+      ? this.truth.rootOf(log, size)
+      : this.hashedRoot(name, log, files, size)
+    if (!equal(found, root)) this.fail(`${name}: ${size} entries of log ${log} do not give the root ${hex(root).slice(0, 8)}`)
+    this.compared.set(files, size)
+    this.checkCount++
+  }
+
+  private hashedRoot(name: string, log: LogId, { lines }: DiskLog, size: number): Uint8Array {
+    const tree = new Tree()
+    for (const { bytes, hash, withheld } of lines.slice(0, size)) {
       if (!withheld && !equal(hash, leafHash(bytes.subarray(0, -1))))
         this.fail(`${name}: a line of log ${log} does not have its hash`)
       tree.append(hash)
     }
-    if (!equal(tree.root(), root))
-      this.fail(`${name}: ${size} entries of log ${log} do not give the root ${hex(root).slice(0, 8)}`)
-    this.checkCount++
+    return tree.root()
+  }
+}
+
+/** Yields the lines of a text with their newlines, numbered from an index on. */
+function* numbered(from: number, text: Uint8Array): Generator<readonly [number, Uint8Array]> {
+  let start = 0
+  for (let index = from; start < text.length; index++) {
+    const end = text.indexOf(10, start) + 1 || text.length
+    yield [index, text.subarray(start, end)]
+    start = end
   }
 }

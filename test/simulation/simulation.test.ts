@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { execPath } from 'node:process'
 import { describe, expect, it } from 'vitest'
-import type { Fault } from './node.ts'
+import type { Fault } from './fault.ts'
+import { runLongLog } from './long-log.ts'
+import { Violation } from './oracle.ts'
 import { type Outcome, runWorld } from './run.ts'
 
 interface Line extends Outcome {
@@ -34,11 +36,14 @@ describe('simulated worlds of 30 nodes and 2,000 events', () => {
     const lines = halves.flat()
     expect(lines.filter(({ ok }) => !ok).map(({ message, replay }) => `${replay}: ${message}`)).toEqual([])
     expect(lines.length).toBe(seedCount)
-    for (const { eventCount, crashCount, checkCount } of lines) {
+    for (const { eventCount, crashCount, checkCount, takenCount, forgeryCount } of lines) {
       expect(eventCount).toBeGreaterThan(1500)
       expect(crashCount).toBeGreaterThan(10)
       expect(checkCount).toBeGreaterThan(1000)
+      expect(takenCount).toBeGreaterThan(500)
+      expect(forgeryCount).toBeGreaterThan(5)
     }
+    expect(lines.filter(({ resumedCount }) => resumedCount > 0).length).toBe(seedCount / 25)
     expect(lines.some(({ restoreCount }) => restoreCount > 1)).toBe(true)
   })
 
@@ -48,24 +53,40 @@ describe('simulated worlds of 30 nodes and 2,000 events', () => {
 })
 
 describe('the oracle finds a planted mistake', () => {
+  const log = '[a-z2-7]{52}'
   const faults: readonly [Fault, RegExp][] = [
-    ['sign-before-fsync', /was signed where only/],
-    ['sign-again-unsynced', /was signed where only/],
-    ['accept-unproven', /do not give the root|does not have its hash/],
-    ['keep-refused', /holds the text of entry/],
-    ['serve-refused', /sends entry/],
-    ['append-after-one-sync', /two trees of size|of log|have/]
+    ['sign-before-fsync', new RegExp(`^log ${log}: size \\d+ was signed where only \\d+ lines are durable$`)],
+    ['sign-again-unsynced', new RegExp(`^log ${log}: size \\d+ was signed where only \\d+ lines are durable$`)],
+    ['accept-unproven', new RegExp(`^node \\d+: \\d+ entries of log ${log} do not give the root`)],
+    ['keep-refused', new RegExp(`^node \\d+ holds the text of entry \\d+ of log ${log}, which it refuses$`)],
+    ['serve-refused', new RegExp(`^node \\d+ sends entry \\d+ of log ${log}, which it refuses$`)],
+    ['announce-refused', new RegExp(`^node \\d+ announces entry \\d+ of log ${log}, which it refuses$`)],
+    ['forward-refused', new RegExp(`^node \\d+ passes on entry \\d+ of log ${log}, which it refuses$`)],
+    ['believe-unsigned', /^node \d+ answers a badly signed announcement with judge$/],
+    ['append-after-one-sync', new RegExp(`^log ${log}: two trees of size \\d+ were signed$`)]
   ]
   it.each(faults)('%s', (fault, message) => {
-    const found = [1, 2, 3, 4, 5, 6, 7, 8].some((seed) => {
-      try {
-        runWorld(seed, [fault])
-        return false
-      } catch (error) {
-        expect((error as Error).message).toMatch(message)
-        return true
-      }
-    })
-    expect(found).toBe(true)
+    expect(firstViolation((seed) => runWorld(seed, [fault]))).toMatch(message)
+  })
+
+  const longFaults: readonly [Fault, RegExp][] = [
+    ['forget-offer', new RegExp(`^node \\d goes on with 0 entries of log ${log}, where \\d+ were proven$`)],
+    ['resume-unproven', new RegExp(`^node \\d keeps entry \\d+ of log ${log}, which nothing proves$`)]
+  ]
+  it.each(longFaults)('%s', (fault, message) => {
+    expect(firstViolation((seed) => runLongLog(seed, [fault]))).toMatch(message)
   })
 })
+
+/** Returns what the oracle says of the first of some seeds under which it finds anything. */
+function firstViolation(run: (seed: number) => unknown): string | undefined {
+  for (let seed = 1; seed <= 24; seed++) {
+    try {
+      run(seed)
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      return error.message
+    }
+  }
+  return undefined
+}

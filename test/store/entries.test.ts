@@ -28,22 +28,22 @@ describe('Entries', () => {
     ])
     const second = readFileSync(join(folder.path, logFolder(log), 'entries/000001.ndjson'))
     expect(second.toString().split('\n').length - 1).toBe(1024)
-    entries.close()
+    await entries.close()
     const again = new Entries(folder.path, log)
     expect(again.recover()).toBe(0)
     expect(again.size).toBe(2500)
     const read = again.read(1000, 2500)
     expect([read.from, read.count]).toEqual([1000, 24])
     expect(Buffer.from(again.read(2499, 2500).text)).toEqual(Buffer.concat([lines[2499] as Uint8Array, Buffer.from('\n')]))
-    again.close()
+    await again.close()
   })
 
-  it('cuts a torn last line, at every length of it (FOLDER-9)', () => {
+  it('cuts a torn last line, at every length of it (FOLDER-9)', async () => {
     using folder = temporaryFolder()
     const { log, lines } = foreignLines(signer, 3)
     const entries = new Entries(folder.path, log)
     entries.append(blockOf(lines, 0, none))
-    entries.close()
+    await entries.close()
     const path = join(folder.path, logFolder(log), 'entries/000000.ndjson')
     const whole = readFileSync(path)
     const third = lines[2] as Uint8Array
@@ -54,12 +54,12 @@ describe('Entries', () => {
       expect(again.recover()).toBe(torn)
       expect(again.size).toBe(2)
       again.append({ from: 2, count: 1, text: concat([third, Uint8Array.of(10)]) })
-      again.close()
+      await again.close()
       expect(readFileSync(path).equals(whole)).toBe(true)
     }
   })
 
-  it('cuts entries off, over files, and goes on (FOLDER-10)', () => {
+  it('cuts entries off, over files, and goes on (FOLDER-10)', async () => {
     using folder = temporaryFolder()
     const { log, lines } = foreignLines(signer, 2100)
     const entries = new Entries(folder.path, log)
@@ -67,15 +67,15 @@ describe('Entries', () => {
     entries.cut(1000)
     expect(entries.size).toBe(1000)
     entries.append(blockOf(lines.slice(1000), 1000, none))
-    entries.close()
+    await entries.close()
     const again = new Entries(folder.path, log)
     again.recover()
     expect(again.size).toBe(2100)
     for (const at of [0, 999, 1000, 1024, 2099]) expect(lineAt(again, at)).toEqual(Buffer.from(lines[at] as Uint8Array))
-    again.close()
+    await again.close()
   })
 
-  it('reads a withheld run whole, wherever inside it one asks (LOG-12)', () => {
+  it('reads a withheld run whole, wherever inside it one asks (LOG-12)', async () => {
     using folder = temporaryFolder()
     const { log, lines } = foreignLines(signer, 600)
     const entries = new Entries(folder.path, log)
@@ -83,12 +83,12 @@ describe('Entries', () => {
     const read = entries.read(300, 301)
     expect([read.from, read.count]).toEqual([256, 256])
     expect(entries.read(0, 600, 10).count).toBe(1)
-    entries.close()
+    await entries.close()
   })
 })
 
 describe('Tiles', () => {
-  it('gives the same tree from tiles, from lines, and with tiles missing (LOG-14, FOLDER-5)', () => {
+  it('gives the same tree from tiles, from lines, and with tiles missing (LOG-14, FOLDER-5)', async () => {
     using folder = temporaryFolder()
     const { log, lines } = foreignLines(signer, 1300)
     const entries = new Entries(folder.path, log)
@@ -97,6 +97,8 @@ describe('Tiles', () => {
     const tiles = new Tiles(folder.path, log, entries)
     const whole = new Tree()
     appendLines(whole, linesOf(block), (tile) => tiles.write(tile))
+    expect(tiles.read(0, 1)?.length).toBe(8192)
+    await tiles.flush()
     expect(tiles.read(0, 2)).toBe(undefined)
     expect(tiles.read(0, 1)?.length).toBe(8192)
     for (const size of [0, 1, 255, 256, 257, 768, 1024, 1300]) {
@@ -108,6 +110,6 @@ describe('Tiles', () => {
       expect(hex(tiles.treeAt(size).root()), String(size)).toBe(hex(tree.root()))
     }
     expect(hex(tiles.rebuild(1300).root())).toBe(hex(whole.root()))
-    entries.close()
+    await entries.close()
   })
 })

@@ -93,7 +93,7 @@ describe('verifyFolder', () => {
       .filter((path) => /^(?:logs|blobs)\//.test(path))
       .map((path) => readFileSync(join(folder.path, path), 'utf8'))
       .join('')
-    const kept = filesOf(folder.path).filter((path) => /^private\/(?:logs|blobs)\//.test(path))
+    const kept = filesOf(folder.path).filter((path) => /^private\/(?:held|logs|blobs)\//.test(path))
     expect(kept.length).toBeGreaterThan(1)
     for (const path of kept) {
       for (const line of readFileSync(join(folder.path, path), 'utf8')
@@ -105,11 +105,40 @@ describe('verifyFolder', () => {
     }
   })
 
-  it.each(['trust.yaml', 'config.yaml', 'peers'])('names %s where it can not be parsed', async (path) => {
+  const trust = 'apiVersion: rejoin/v1\nkind: TrustPolicy\nkeys: {}\n'
+  it.each<readonly [string, string, string | Uint8Array, number]>([
+    ['a text without its end', 'trust.yaml', `${trust}name: "é\n`, trust.length + 10],
+    ['a list in the place of a mapping', 'trust.yaml', '- rules\n', 0],
+    ['a file that was cut off', 'trust.yaml', '', 0],
+    ['the zeros of a power cut', 'trust.yaml', `${trust}${'\0'.repeat(50)}`, trust.length],
+    [
+      'bytes that are no text',
+      'trust.yaml',
+      Buffer.concat([Buffer.from(`${trust}name: é`), Buffer.from([0xe9, 0x0a])]),
+      trust.length + 8
+    ],
+    ['a key twice', 'trust.yaml', `${trust}kind: Other\n`, trust.length],
+    ['two documents', 'trust.yaml', `${trust}---\n${trust}`, trust.length],
+    ['an alias of nothing', 'trust.yaml', `${trust}name: *gone\n`, trust.length + 6],
+    ['a list that is not closed', 'config.yaml', '# é\nname: "n"\nlisten: [a\n', 26],
+    ['a scalar in the place of a mapping', 'config.yaml', 'name\n', 0],
+    ['more than is read', 'config.yaml', `name: x\n${'# long\n'.repeat(40_000)}`, 262_144],
+    ['a line that is no JSON', 'peers', '{"peerId":"a"}\n{"peerId:}\n', 15]
+  ])('names %s in %s by path and byte', async (_, path, text, offset) => {
     using copy = temporaryFolder()
-    cpSync(folder.path, copy.path, { recursive: true })
-    appendFileSync(join(copy.path, path), path === 'peers' ? '{"peerId:}\n' : '"\n')
-    expect((await verify(copy.path)).faults.map((fault) => fault.path)).toContain(path)
+    Store.create(copy.path, 'lab')
+    writeFileSync(join(copy.path, path), text)
+    const code = { 'trust.yaml': 'E_TRUST_FILE', 'config.yaml': 'E_CONFIG', peers: 'E_JSON' }[path]
+    expect((await verify(copy.path)).faults).toMatchObject([{ path, offset, code }])
+  })
+
+  it('finds nothing wrong with settings that say nothing, name something twice by an alias, or are not there', async () => {
+    using copy = temporaryFolder()
+    Store.create(copy.path, 'lab')
+    expect((await verify(copy.path)).faults).toEqual([])
+    writeFileSync(join(copy.path, 'config.yaml'), '# nothing\n')
+    writeFileSync(join(copy.path, 'trust.yaml'), `\uFEFF${trust}# \uFFFD é 😀\tx\r\na: &a [1]\nb: *a\n`)
+    expect((await verify(copy.path)).faults).toEqual([])
   })
 
   it('works beside a node that writes, and passes over a torn last line (FOLDER-9)', async () => {

@@ -16,7 +16,7 @@ import {
   openedEvent,
   type ProvenBlock,
   linesOf,
-  privateEntriesPath,
+  heldEntriesPath,
   signCheckpoint,
   signCoseCheckpoint,
   type Signer,
@@ -116,7 +116,7 @@ export async function takeForeign(
   folder.writePartialTile()
   for (const index of withheld) {
     if (index % 2 === 0) continue
-    const path = join(root, privateEntriesPath(log, index))
+    const path = join(root, heldEntriesPath(log, index))
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, `{"event":${textOf(lines[index] as Uint8Array)},"index":${index}}\n`, { flag: 'a' })
   }
@@ -133,12 +133,12 @@ export async function fullFolder(root: string): Promise<void> {
   const alice = sampleSigner('alice')
   const a = foreignLines(alice, 700)
   const first = await takeForeign(root, alice, a.log, a.lines, new Set([3, 9, 10, 600, 699]), new Set([1]))
-  first.close()
+  await first.close()
   const bob = sampleSigner('bob')
   const b = foreignLines(bob, 1500)
   const second = await takeForeign(root, bob, b.log, b.lines.slice(0, 300), new Set([7]), new Set())
   saveOffer(root, offerOf(bob, b.log, b.lines, 300))
-  second.close()
+  await second.close()
   const head = { log: a.log, size: 700 }
   const notes = [first.tree.root(), leafHash(utf8('fork'))].map((rootHash) =>
     base64(signCheckpoint({ ...head, root: rootHash }, alice).note)

@@ -3,13 +3,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
-import { codeOf, didOf, type LogId, RejoinError, sha256, syncMessage, utf8, logFolder } from '../../src/core/index.ts'
+import {
+  type Compiled,
+  codeOf,
+  didOf,
+  type LogId,
+  RejoinError,
+  sha256,
+  syncMessage,
+  utf8,
+  logFolder
+} from '../../src/core/index.ts'
 import { openOwnLog } from '../../src/node/open-log.ts'
 import { LocalReplica } from '../../src/replica/index.ts'
 import { createKeys, type Draft, openKeys, Store, type Writer } from '../../src/store/index.ts'
 import { type ByteStream, driveSession, newShare, pipe, type SyncResult, type SyncShare } from '../../src/sync/index.ts'
 import { decodeSyncFrame } from '../../src/sync/wire.ts'
-import { addIdentity, createTrust, Gate, loadTrust, type Trust } from '../../src/trust/index.ts'
+import { addIdentity, createTrust, Gate, loadTrust } from '../../src/trust/index.ts'
 import { thrownBy } from '../thrown.ts'
 
 interface Site {
@@ -31,7 +41,7 @@ afterAll(() => {
 async function makeSite(
   name: string,
   trusted: readonly Site[] = [],
-  rules: (trust: Trust) => Trust = (trust) => trust
+  rules: (trust: Compiled) => Compiled = (trust) => trust
 ): Promise<Site> {
   const root = mkdtempSync(join(tmpdir(), 'rejoin-drive-'))
   roots.push(root)
@@ -151,9 +161,9 @@ describe('driveSession', () => {
 
   it('SYNC-15: refused text stays behind; the log verifies at a third store that gets it from there', async () => {
     const a = await makeSite('a')
-    const deny = (trust: Trust): Trust => ({
+    const deny = (trust: Compiled): Compiled => ({
       ...trust,
-      rules: { ...trust.rules, mediaTypes: { allow: [], deny: ['text/plain'] } }
+      file: { ...trust.file, mediaTypes: { allow: [], deny: ['text/plain'] } }
     })
     const b = await makeSite('b', [a], deny)
     const c = await makeSite('c', [a])

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
-  decide,
   didOf,
   type EntryBlock,
   linesOf,
@@ -11,7 +10,6 @@ import {
   type ProvenBlock,
   RejoinError,
   type RejoinEvent,
-  type Rules,
   utf8,
   vkeyOf
 } from '../../src/core/index.ts'
@@ -47,13 +45,14 @@ describe('the trust file', () => {
     const text = readFileSync(join(root, 'trust.yaml'), 'utf8')
     expect(text).toContain('# my comment')
     expect(text).toContain('version: 6')
-    expect(loadTrust(root).identities.map(({ name, keys }) => [name, keys.length])).toEqual([
+    expect([...loadTrust(root).file.identities.values()].map(({ name, keys }) => [name, keys.length])).toEqual([
       ['alice', 2],
       ['bob', 1]
     ])
     removeIdentity(root, 'alice')
-    expect(loadTrust(root).rules.authors.get(alice)).toBeUndefined()
-    expect(loadTrust(root).rules.authors.get(bob)).toBe('bob')
+    const gate = new Gate(me, loadTrust(root))
+    expect(gate.nameOf(alice)).toBeUndefined()
+    expect(gate.nameOf(bob)).toBe('bob')
     expect(readFileSync(join(root, 'trust.yaml'), 'utf8')).toContain('# my comment')
   })
 
@@ -89,56 +88,42 @@ describe('the trust file', () => {
   })
 })
 
-const open: Rules['mediaTypes'] = { allow: [], deny: [] }
-const rules = (more: Partial<Rules> = {}): Rules => ({
-  authors: new Map([[alice, 'alice']]),
-  mediaTypes: open,
-  eventTypes: open,
-  ...more
-})
 const event = (more: Partial<RejoinEvent> = {}): RejoinEvent => ({ ...sampleEvent(sampleSigner('alice'), 1, hlc), ...more })
+const known = `${head}keys: {a: {did: "${alice}"}}\nidentities: {alice: {keys: [a]}}\n`
 
 describe('a verdict', () => {
   const sbom = event({
     type: 'sbom.published',
     data: { mediaType: 'application/vnd.oci.image.manifest.v1+json', artifactType: 'application/vnd.cyclonedx+json' }
   })
-  it.each<[string, RejoinEvent, Rules, string, string]>([
-    ['TRUST-4 an unknown writer', event({ source: bob }), rules(), 'refuse', 'unknown-author'],
-    ['the node itself', event({ source: me }), rules(), 'relay', 'own'],
-    ['a trusted writer', event(), rules(), 'relay', 'identity'],
-    [
-      'TRUST-5 a denied media type',
-      sbom,
-      rules({ mediaTypes: { allow: [], deny: ['application/vnd.cyclonedx*'] } }),
-      'refuse',
-      'mediaTypes'
-    ],
-    [
-      'TRUST-5 one that is not allowed',
-      sbom,
-      rules({ mediaTypes: { allow: ['application/spdx+json'], deny: [] } }),
-      'refuse',
-      'mediaTypes'
-    ],
+  it.each<[string, RejoinEvent, string, string, string]>([
+    ['TRUST-4 an unknown writer', event({ source: bob }), known, 'refuse', 'unknown-author'],
+    ['the node itself', event({ source: me }), known, 'relay', 'own'],
+    ['a trusted writer', event(), known, 'relay', 'identity'],
+    ['TRUST-5 a denied media type', sbom, `${known}mediaTypes: {deny: ["application/vnd.cyclonedx*"]}\n`, 'refuse', 'mediaTypes'],
+    ['TRUST-5 one that is not allowed', sbom, `${known}mediaTypes: {allow: ["application/spdx+json"]}\n`, 'refuse', 'mediaTypes'],
     [
       'TRUST-5 one that is allowed',
       sbom,
-      rules({ mediaTypes: { allow: ['application/vnd.cyclonedx+json'], deny: [] } }),
+      `${known}mediaTypes: {allow: ["application/vnd.cyclonedx+json"]}\n`,
       'relay',
       'identity'
     ],
-    ['a denied event type', sbom, rules({ eventTypes: { allow: [], deny: ['sbom.*'] } }), 'refuse', 'eventTypes'],
+    ['a denied event type', sbom, `${known}eventTypes: {deny: ["sbom.*"]}\n`, 'refuse', 'eventTypes'],
     [
       'TRUST-6 the opening of a log',
       event({ type: 'log.opened' }),
-      rules({ eventTypes: { allow: ['sbom.*'], deny: ['*'] } }),
+      `${known}eventTypes: {allow: ["sbom.*"], deny: ["vex.*"]}\n`,
       'relay',
       'log'
     ],
-    ['TRUST-7 a clock far ahead', event({ hlc: parseHlc('ffffffffffff0000') }), rules(), 'hold', 'clock-ahead']
-  ])('VERDICT-4 on %s', (_, one, some, verdict, rule) => {
-    expect(decide(one, some, me, nowMs)).toEqual({ verdict, rule })
+    ['TRUST-7 a clock far ahead', event({ hlc: parseHlc('ffffffffffff0000') }), known, 'hold', 'clock-ahead']
+  ])('VERDICT-4 on %s', (_, one, text, verdict, rule) => {
+    write(text)
+    const line = { index: 1, size: 1, hash: new Uint8Array(32), withheld: false, start: 0, end: 600 }
+    const log = sampleLog(1).log
+    const gate = new Gate(me, loadTrust(root))
+    expect(gate.judgeOne(line, one, { log, author: one.source, nowMs }).decision).toMatchObject({ verdict, rule })
   })
 })
 
@@ -154,7 +139,7 @@ describe('the gate', () => {
     const block: EntryBlock = { from: 0, count: texts.length, text: utf8(texts.map((text) => `${text}\n`).join('')) }
     const proven: ProvenBlock = { ...block, lines: linesOf(block), tileHash: undefined }
     addIdentity(root, 'writer', author)
-    const judged = new Gate(me, loadTrust(root)).judge(proven, author, nowMs)
+    const judged = new Gate(me, loadTrust(root)).judge(proven, { log: sampleLog(3).log, author, nowMs })
     expect(judged.map(({ decision }) => decision.rule)).toEqual(['log', 'identity', 'identity', 'malformed', 'wrong-source'])
   })
 })

@@ -15,8 +15,10 @@ export function wordEntry(record: AnyRecord): string {
       }
     | undefined
   const author = printable(String(record['author'])).padEnd(12)
-  if (event === undefined)
-    return `${place}  ${author}  withheld ${String(record['withheld']).slice(0, 16)}…${record['size'] === undefined ? '' : ` (${String(record['size'])} entries)`}`
+  if (event === undefined) {
+    const many = record['size'] === undefined ? '' : ` (${String(record['size'])} entries)`
+    return `${place}  ${author}  ${record['verdict'] === 'hold' ? 'held' : 'withheld'} ${String(record['withheld']).slice(0, 16)}…${many}`
+  }
   const { title, repository, tag } = event.data
   const name =
     typeof repository === 'string'
@@ -24,7 +26,8 @@ export function wordEntry(record: AnyRecord): string {
       : typeof title === 'string'
         ? title
         : ''
-  return `${place}  ${author}  ${event.time}  ${event.type}  ${(event.subject ?? '').slice(0, 19)}  ${printable(name)}`.trimEnd()
+  const parts = [place, author, event.time, event.type, (event.subject ?? '').slice(0, 19), printable(name)]
+  return `${parts.join('  ').trimEnd()}${record['verdict'] === 'keep' ? '  (kept here)' : ''}`
 }
 
 /** Prints the events of one log or of all; with --follow goes on as events arrive. */

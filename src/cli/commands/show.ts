@@ -8,6 +8,7 @@ export async function show(context: Context, what: string): Promise<number> {
     if (record.kind === 'event') {
       print(`event      ${String(record['log'])}/${String(record['index'])}`)
       print(`author     ${printable(String(record['author']))}`)
+      if (record['verdict'] !== 'relay') print(`verdict    ${String(record['verdict'])}`)
       for (const line of JSON.stringify(record['event'], null, 2).split('\n')) print(printable(line))
     } else if (record.kind === 'artifact') {
       print(`artifact   ${String(record['digest'])}  ${printable(String(record['artifactType'] ?? ''))}`)

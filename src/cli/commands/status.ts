@@ -12,8 +12,20 @@ export async function status(context: Context): Promise<number> {
       print(`log        ${one.log}  ${String(one.size).padStart(8)}  ${printable(one.author)}`)
     for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
       print(`peer       ${printable(peer.address)}  ${peer.direction}`)
-    for (const fork of record['conflicts'] as readonly string[])
-      print(`FORK       log ${fork} has two histories and is frozen; the proof is in private/forks`)
+    for (const fork of record['conflicts'] as readonly Conflict[]) print(`FORK       ${wordConflict(fork)}`)
   })
   return 0
+}
+
+interface Conflict {
+  readonly log: string
+  readonly author: string | null
+  readonly proof: string | null
+  readonly endsAt: number | null
+}
+
+function wordConflict({ log, author, proof, endsAt }: Conflict): string {
+  const whose = author === null ? '' : ` of ${printable(author)}`
+  if (proof === null) return `log ${log}${whose} may have two histories and is frozen; both signed heads are in private/forks`
+  return `log ${log}${whose} has two histories: it ends at entry ${endsAt} and is frozen; ${proof} proves it`
 }

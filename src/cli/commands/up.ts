@@ -1,8 +1,9 @@
 import type { Config } from '../../node/index.ts'
-import { listenControl, Live, Node, runVerb } from '../../node/index.ts'
+import { listenControl, Live, Node, runVerb, watchTrust } from '../../node/index.ts'
 import { RejoinError } from '../../core/index.ts'
-import type { Context } from '../context.ts'
-import { notice, print, printJson } from '../output.ts'
+import { type Context, stateFolder } from '../context.ts'
+import { diagnostics } from '../diagnostics.ts'
+import { print, printJson } from '../output.ts'
 
 /** The options of `rejoin up`. */
 export interface UpFlags {
@@ -10,6 +11,7 @@ export interface UpFlags {
   readonly peer?: readonly string[]
   readonly mdns?: boolean
   readonly next?: boolean
+  readonly witness?: boolean
 }
 
 /** Brings the node up until it is asked to end. @returns 0 after SIGTERM or SIGINT */
@@ -17,23 +19,27 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
   const settings: Partial<Config> = {
     ...(flags.listen !== undefined && { listen: flags.listen }),
     ...(flags.peer !== undefined && { peers: flags.peer }),
-    ...(flags.mdns === false && { mdns: false })
+    ...(flags.mdns === false && { mdns: false }),
+    ...(flags.witness === true && { witness: true })
   }
+  const logOf = diagnostics(context)
+  const log = logOf('node')
   await using node = await Node.open(context.root, {
     flags: settings,
-    onNotice: (text) => (context.quiet ? undefined : notice(text))
+    stateFolder: stateFolder(),
+    onNotice: (text) => log.warn({}, text)
   })
-  await using live = await Live.open(node)
+  await using live = await Live.open(node, { log: logOf('net') })
   const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
   const onReload = (): void => {
     try {
-      node.reloadTrust()
-      live.rulesChanged()
+      if (node.reloadTrust()) live.rulesChanged()
     } catch (error) {
-      notice(error instanceof RejoinError ? error.message : String(error))
+      log.error({}, error instanceof RejoinError ? error.message : String(error))
     }
   }
   process.on('SIGHUP', onReload)
+  const stopWatching = watchTrust(context.root, onReload)
   try {
     for await (const record of runVerb(node, live, 'id', {}, context.signal))
       sayReady(context, record as never, flags.next === true)
@@ -43,6 +49,7 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
     })
   } finally {
     process.off('SIGHUP', onReload)
+    stopWatching()
     await stopControl()
   }
   return 0

@@ -1,7 +1,7 @@
 import { textOf, utf8 } from '../bytes.ts'
 import { type Hlc, isHlc } from '../clock.ts'
 import { RejoinError } from '../error.ts'
-import { canonicalize, parseCanonicalText } from '../json.ts'
+import { canonicalizeStrict, parseCanonicalText } from '../json.ts'
 import { isObject, type Json, type JsonLimits, type JsonObject } from '../json-value.ts'
 
 /** A line of a log, without its newline, is at most this long. */
@@ -38,6 +38,10 @@ function bad(message: string): RejoinError {
   return new RejoinError('E_EVENT', message)
 }
 
+function tooLong(lineBytes: number): RejoinError {
+  return new RejoinError('E_TOO_LARGE', `a line of ${lineBytes} bytes is over the limit of ${maxLineBytes}`)
+}
+
 function check(value: Json): RejoinEvent {
   if (!isObject(value)) throw bad('an event is a JSON object')
   for (const member in value) if (!members.has(member)) throw bad(`an event has no member ${JSON.stringify(member.slice(0, 40))}`)
@@ -64,8 +68,7 @@ function check(value: Json): RejoinEvent {
  * @see protocols/event.md
  */
 export function parseEventText(text: string, bytes: Uint8Array): RejoinEvent {
-  if (bytes.length > maxLineBytes)
-    throw new RejoinError('E_TOO_LARGE', `a line of ${bytes.length} bytes is over the limit of ${maxLineBytes}`)
+  if (bytes.length > maxLineBytes) throw tooLong(bytes.length)
   return check(parseCanonicalText(text, bytes, limits))
 }
 
@@ -75,18 +78,18 @@ export function parseEventText(text: string, bytes: Uint8Array): RejoinEvent {
  * @throws E_UTF8, and what parseEventText throws
  */
 export function parseEvent(line: Uint8Array): RejoinEvent {
-  if (line.length > maxLineBytes)
-    throw new RejoinError('E_TOO_LARGE', `a line of ${line.length} bytes is over the limit of ${maxLineBytes}`)
+  if (line.length > maxLineBytes) throw tooLong(line.length)
   return parseEventText(textOf(line), line)
 }
 
 /**
- * Returns the line of an event, without its newline. It was parsed again, so that no writer can sign what readers refuse.
+ * Returns the line of an event, without its newline: one that parseEvent takes, so that no writer can sign what readers refuse.
  * @throws what parseEvent throws
  */
 export function encodeEvent(event: RejoinEvent): Uint8Array {
-  const text = canonicalize(event as unknown as Json)
-  const line = utf8(text)
-  parseEventText(text, line)
+  const value = event as unknown as JsonObject
+  const line = utf8(canonicalizeStrict(value, limits))
+  if (line.length > maxLineBytes) throw tooLong(line.length)
+  check(value)
   return line
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { RejoinError } from '../error.ts'
-import { leafHash, type Tree, type FullTile } from './merkle.ts'
+import { leafHash, tileWidth, type Tree, type FullTile } from './merkle.ts'
 import { isWithheld, parseWithheld } from './withheld.ts'
 
 /**
@@ -70,7 +70,21 @@ export function linesOf(block: EntryBlock): readonly EntryLine[] {
   return lines
 }
 
-/** Appends the lines of a block to a tree. */
-export function appendLines(tree: Tree, lines: readonly EntryLine[], onTile?: (tile: FullTile) => void): void {
+/**
+ * Appends the lines of a block to a tree.
+ * @param tileRoot the proven root of the lines, where they are exactly one tile: then nothing is hashed again
+ */
+export function appendLines(
+  tree: Tree,
+  lines: readonly EntryLine[],
+  onTile?: (tile: FullTile) => void,
+  tileRoot?: Uint8Array
+): void {
+  if (tileRoot !== undefined && lines.length === tileWidth) {
+    const leaves = new Uint8Array(tileWidth * 32)
+    for (let i = 0; i < tileWidth; i++) leaves.set((lines[i] as EntryLine).hash, i * 32)
+    tree.appendTile(leaves, tileRoot, onTile)
+    return
+  }
   for (const line of lines) tree.appendSubtree(line.hash, Math.log2(line.size), onTile)
 }

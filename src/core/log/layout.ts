@@ -19,6 +19,16 @@ export function checkpointCosePath(log: LogId): string {
   return `logs/${log}/checkpoint.cose`
 }
 
+/** Returns the path of the closings of a log, as an urgent record. */
+export function closedPath(log: LogId): string {
+  return `logs/${log}/closed`
+}
+
+/** Returns the path of the proof that a log has two histories. */
+export function forkPath(log: LogId): string {
+  return `logs/${log}/fork`
+}
+
 /** Returns the name of the file that holds an entry, e.g. `000000.ndjson` for 0 to 1,023. */
 export function entriesFileName(index: number): string {
   return `${String(Math.floor(index / entriesPerFile)).padStart(6, '0')}.ndjson`
@@ -29,9 +39,14 @@ export function entriesPath(log: LogId, index: number): string {
   return `logs/${log}/entries/${entriesFileName(index)}`
 }
 
-/** Returns the path of the file that holds an entry's text where it may not leave the node. */
+/** Returns the path of the file that holds the text of an entry that is kept for this node only. */
 export function privateEntriesPath(log: LogId, index: number): string {
   return `private/${entriesPath(log, index)}`
+}
+
+/** Returns the path of the file that holds the text of an entry in quarantine. */
+export function heldEntriesPath(log: LogId, index: number): string {
+  return `private/held/${log}/entries/${entriesFileName(index)}`
 }
 
 /** Returns a tile index as C2SP spells it: groups of three digits, all but the last with an x, e.g. 1234067 → `x001/x234/067`. */

@@ -118,6 +118,16 @@ export class Tree {
     this.edgeHashes.push(node)
   }
 
+  /**
+   * Appends a whole tile of leaves whose root is known already, without hashing it again. The size must be a multiple of 256.
+   * @param leaves 256 leaf hashes, 8,192 bytes, which the caller gives away
+   * @param root their root, 32 bytes
+   */
+  appendTile(leaves: Uint8Array, root: Uint8Array, onTile?: (tile: FullTile) => void): void {
+    onTile?.({ level: 0, index: Math.floor(this.size / tileWidth), hashes: leaves })
+    this.appendSubtree(root, 8, onTile)
+  }
+
   /** Notes the hash of a finished tile of level - 1 in the tile above it. */
   private finishTile(atLeaf: number, node: Uint8Array, onTile: ((tile: FullTile) => void) | undefined, level = 1): void {
     this.holes[level - 1] = false

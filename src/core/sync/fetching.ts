@@ -1,11 +1,12 @@
-import { concat } from '../bytes.ts'
+import { concat, equal } from '../bytes.ts'
 import { RejoinError } from '../error.ts'
 import { type Checkpoint, verifyCheckpoint } from '../log/checkpoint.ts'
 import { hashOfLogId, type LogId } from '../log/log-id.ts'
 import { tileWidth } from '../log/merkle.ts'
 import { Catchup, type EntryRange, rangeEntries } from './catchup.ts'
+import { isOfWriter } from './first-line.ts'
 import type { SyncMessage } from './message.ts'
-import { type Offer, Plan } from './plan.ts'
+import { type Offer, Plan, type ProvenBlock } from './plan.ts'
 import type { Pull, SessionEffect } from './session-io.ts'
 
 /** A WANT on its way. */
@@ -43,6 +44,8 @@ export class Fetching {
   private readonly joined = new Map<LogId, Catchup>()
   private readonly doneLogs = new Set<LogId>()
   private readonly dropped = new Set<number>()
+  /** catch-ups whose history this session's side has itself proven */
+  private readonly vouched = new Set<Catchup>()
   private nextId = 1
 
   /** @param catchups what this node fetches at the moment, shared by its sessions */
@@ -54,6 +57,11 @@ export class Fetching {
   add(pulls: readonly Pull[]): void {
     this.surveys--
     this.queue.push(...pulls)
+  }
+
+  /** Returns a number for a WANT that no other one of the session has. */
+  newId(): number {
+    return this.nextId++
   }
 
   /** Whether nothing is under way or waiting. */
@@ -122,11 +130,11 @@ export class Fetching {
   private surveyAgain({ log, author, size }: Pull, effects: SessionEffect[]): void {
     this.active.delete(log)
     this.surveys++
-    effects.push({ kind: 'survey', heads: [{ log: hashOfLogId(log), size, root: new Uint8Array(32), author }] })
+    effects.push({ kind: 'survey', heads: [{ log: hashOfLogId(log), size, root: new Uint8Array(32), author, texts: 0 }] })
   }
 
   private want(pull: Pull, range: EntryRange, catchup: Catchup | undefined, effects: SessionEffect[]): void {
-    const id = this.nextId++
+    const id = this.newId()
     const wantsProof = catchup === undefined
     this.asked.set(id, {
       log: pull.log,
@@ -191,10 +199,12 @@ export class Fetching {
     const other = this.catchups.get(asked.log)
     asked.catchup = other ?? new Catchup(asked.log, plan, asked.range)
     if (other !== undefined) {
+      if (equal(other.plan.offer.checkpoint.root, checkpoint.root)) this.vouched.add(other)
       this.asked.delete(id)
       this.dropped.add(id)
       return
     }
+    this.vouched.add(asked.catchup)
     this.catchups.set(asked.log, asked.catchup)
     if (asked.catchup.done) {
       this.complete(asked.catchup, effects)
@@ -219,7 +229,10 @@ export class Fetching {
     effects.push({ kind: 'poke' })
   }
 
-  /** Takes lines; whole tiles of them are proven and handed out for storing. @throws E_PROTOCOL E_LINE E_ROOT */
+  /**
+   * Takes lines; whole tiles of them are proven and handed out for storing.
+   * @throws E_PROTOCOL E_LINE · E_ROOT where this side has proven the history that its lines are not of
+   */
   takeLines({ id, from, count, text }: Extract<SyncMessage, { kind: 'lines' }>, effects: SessionEffect[]): void {
     this.received += count
     if (this.dropped.has(id)) return
@@ -241,7 +254,27 @@ export class Fetching {
       text: asked.pieces.length === 1 ? text : concat(asked.pieces)
     }
     asked.pieces = []
-    const ready = catchup.deliver(catchup.plan.prove(block))
+    let proven: readonly ProvenBlock[]
+    try {
+      proven = catchup.plan.prove(block)
+    } catch (error) {
+      if (!(error instanceof RejoinError && error.code === 'E_ROOT')) throw error
+      // the history was proven by another side: where this one has another, that is a fork and no lie
+      if (this.vouched.has(catchup)) {
+        // of the tile in which what is here ends only the lines show whether it is the same history
+        if (block.from !== catchup.plan.from || block.from % tileWidth === 0) throw error
+        this.catchups.delete(asked.log)
+        effects.push({ kind: 'conflict', log: asked.log, note: catchup.plan.offer.checkpoint.note })
+      }
+      this.drop(asked, id, effects)
+      return
+    }
+    if (block.from === 0 && !isOfWriter(block, asked.pull.author, catchup.plan.offer.checkpoint)) {
+      this.catchups.delete(asked.log)
+      this.drop(asked, id, effects)
+      return
+    }
+    const ready = catchup.deliver(proven)
     asked.got = asked.next
     if (ready.length === 0) return
     const { log } = asked

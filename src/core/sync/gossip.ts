@@ -92,8 +92,9 @@ function decide({ log: id, from, note, cose, text }: Announcement, known: (log: 
   const { size, root } = checkpoint
   if (!admitted || frozen) return { verdict: 'ignore', action: 'none', log }
   if (size < tree.size) return { verdict: 'ignore', action: 'none', log }
-  if (size === tree.size)
-    return equal(root, tree.root()) ? { verdict: 'accept', log } : { verdict: 'ignore', action: 'conflict', log }
+  if (size === tree.size && !equal(root, tree.root())) return { verdict: 'ignore', action: 'conflict', log }
+  // lines of a head that is here already go through no gate, and may be no lines of this log: a message with some goes no further
+  if (size === tree.size) return text.length === 0 ? { verdict: 'accept', log } : { verdict: 'ignore', action: 'none', log }
   if (from !== tree.size || text.length === 0) return { verdict: 'ignore', action: 'pull', log }
   const block = { from, count: size - from, text }
   const lines = linesOf(block)

@@ -1,5 +1,6 @@
 import { bool, bytes, fixedBytes, text, uint64 } from '../protobuf-kind.ts'
 import { field, message, type MessageCodec, oneOf, optional, repeated } from '../protobuf.ts'
+import { maxInterests, type WireInterest, wireInterest } from './interest-frame.ts'
 
 /** Version of the sync protocol, as in its protocol ID. */
 export const syncVersion = 1
@@ -20,6 +21,8 @@ export interface WireHead {
   readonly root: Uint8Array
   /** the writer's public key, 32 bytes; the log's first line proves it */
   readonly author: Uint8Array
+  /** number of the change of that side's journal that last put other texts in the place of hashes in this log; 0 for none */
+  readonly texts: number
 }
 
 /** A range of log IDs with the fingerprint of what one side has in it; without one, all of it was listed. */
@@ -45,6 +48,8 @@ export type SyncMessage =
       readonly seq: number
       /** 16 random bytes that salt the fingerprints of this session */
       readonly salt: Uint8Array
+      /** what this side may want the text of; none for everything */
+      readonly interest: readonly WireInterest[]
     }
   | { readonly kind: 'since'; readonly store: Uint8Array | undefined; readonly seq: number; readonly logCount: number }
   | { readonly kind: 'urgent'; readonly note: Uint8Array; readonly other: Uint8Array }
@@ -86,7 +91,8 @@ const head: MessageCodec<WireHead> = message<WireHead>({
   log: field(1, hash32),
   size: field(2, uint64()),
   root: field(3, hash32),
-  author: field(4, hash32)
+  author: field(4, hash32),
+  texts: field(5, uint64())
 })
 const range: MessageCodec<WireRange> = message<WireRange>({
   low: field(1, bytes(32)),
@@ -104,7 +110,8 @@ export const syncMessage: MessageCodec<SyncMessage> = oneOf<SyncMessage>({
       node: field(3, hash32),
       store: field(4, fixedBytes(16)),
       seq: field(5, uint64()),
-      salt: field(6, fixedBytes(16))
+      salt: field(6, fixedBytes(16)),
+      interest: repeated(7, wireInterest, maxInterests)
     })
   ],
   since: [2, message({ store: optional(1, fixedBytes(16)), seq: field(2, uint64()), logCount: field(3, uint64()) })],

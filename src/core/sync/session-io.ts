@@ -1,7 +1,10 @@
 import type { PublicKey } from '../key.ts'
+import type { EntryBlock } from '../log/block.ts'
 import type { Checkpoint } from '../log/checkpoint.ts'
 import type { LogId } from '../log/log-id.ts'
 import type { Tree } from '../log/merkle.ts'
+import type { Interest } from '../trust/interest.ts'
+import type { EntryRange } from './catchup.ts'
 import type { SyncMessage, WireHead } from './message.ts'
 import type { Offer, ProvenBlock } from './plan.ts'
 
@@ -15,6 +18,13 @@ export interface Pull {
   readonly size: number
 }
 
+/** Entries of which this side has only hashes and wants the texts. */
+export interface TextPull {
+  readonly log: LogId
+  /** whole tiles of 256 entries, or up to the size that both sides have */
+  readonly ranges: readonly EntryRange[]
+}
+
 /** What this side is, when a session begins. */
 export interface SessionSelf {
   readonly network: string
@@ -25,6 +35,8 @@ export interface SessionSelf {
   /** what this side remembers of the other one: the store and change number up to which it has everything */
   readonly cursor: { readonly store: Uint8Array; readonly seq: number } | undefined
   readonly logCount: number
+  /** what this side may want the text of; none for everything */
+  readonly interest: readonly Interest[]
   /** fork proofs that go out first */
   readonly urgent: readonly { readonly note: Uint8Array; readonly other: Uint8Array }[]
 }
@@ -38,6 +50,10 @@ export type SessionInput =
   /** the answer to `heads`: all of them */
   | { readonly kind: 'heads'; readonly heads: readonly WireHead[] }
   | { readonly kind: 'pulls'; readonly pulls: readonly Pull[] }
+  /** the answer to `seek` */
+  | { readonly kind: 'texts'; readonly pulls: readonly TextPull[] }
+  /** lines of a `texts` were not the log's */
+  | { readonly kind: 'texts-refused'; readonly log: LogId }
   /** a `serve` is through */
   | { readonly kind: 'served'; readonly entries: number }
   /** another session gave ranges back, or stored what was waited for */
@@ -51,10 +67,19 @@ export type SessionEffect =
   | { readonly kind: 'changes'; readonly store: Uint8Array; readonly seq: number }
   | { readonly kind: 'heads' }
   | { readonly kind: 'survey'; readonly heads: readonly WireHead[] }
-  | { readonly kind: 'serve'; readonly want: Extract<SyncMessage, { kind: 'want' }> }
+  /** after the survey of the same heads, at least once a session */
+  | { readonly kind: 'seek'; readonly node: Uint8Array; readonly store: Uint8Array; readonly heads: readonly WireHead[] }
+  /** with what the other side may want the text of; none for everything */
+  | {
+      readonly kind: 'serve'
+      readonly want: Extract<SyncMessage, { kind: 'want' }>
+      readonly interest: readonly Interest[]
+    }
   | { readonly kind: 'prepare'; readonly offer: Offer }
   | { readonly kind: 'store'; readonly log: LogId; readonly blocks: readonly ProvenBlock[] }
   | { readonly kind: 'commit'; readonly log: LogId; readonly checkpoint: Checkpoint; readonly cose: Uint8Array | undefined }
+  /** lines that came for hashes; nothing about them was checked */
+  | { readonly kind: 'texts'; readonly node: Uint8Array; readonly log: LogId; readonly block: EntryBlock }
   | { readonly kind: 'conflict'; readonly log: LogId; readonly note: Uint8Array }
   | { readonly kind: 'urgent'; readonly note: Uint8Array; readonly other: Uint8Array }
   | { readonly kind: 'cursor'; readonly node: Uint8Array; readonly store: Uint8Array; readonly seq: number }

@@ -2,10 +2,14 @@ import { equal } from '../bytes.ts'
 import { RejoinError } from '../error.ts'
 import type { LogId } from '../log/log-id.ts'
 import type { Catchup } from './catchup.ts'
+import type { Interest } from '../trust/interest.ts'
 import { Fetching } from './fetching.ts'
+import { boundedInterest } from './interest-bound.ts'
+import { interestOfWire, wireOfInterest } from './interest-frame.ts'
 import { Listing } from './listing.ts'
 import { type SyncMessage, syncVersion } from './message.ts'
 import type { SessionEffect, SessionInput, SessionSelf } from './session-io.ts'
+import { TextFetching } from './texts.ts'
 
 /**
  * One sync session, seen from one side, as a machine: inputs in, effects out, no I/O, no clock.
@@ -16,8 +20,10 @@ export class Session {
   private readonly self: SessionSelf
   private readonly listing: Listing
   private readonly fetching: Fetching
+  private readonly texts: TextFetching
   private hello: Extract<SyncMessage, { kind: 'hello' }> | undefined
   private since: Extract<SyncMessage, { kind: 'since' }> | undefined
+  private theirInterest: readonly Interest[] = []
   private theirListDone = false
   private serving = 0
   private served = 0
@@ -30,6 +36,7 @@ export class Session {
     this.self = self
     this.listing = new Listing(self.salt)
     this.fetching = new Fetching(catchups)
+    this.texts = new TextFetching(() => this.fetching.newId())
   }
 
   /**
@@ -55,6 +62,12 @@ export class Session {
       case 'pulls':
         this.fetching.add(input.pulls)
         break
+      case 'texts':
+        this.texts.add(input.pulls)
+        break
+      case 'texts-refused':
+        this.texts.drop(input.log)
+        break
       case 'served':
         this.serving--
         this.served += input.entries
@@ -77,7 +90,8 @@ export class Session {
 
   private start(effects: SessionEffect[]): void {
     const { network, node, store, seq, salt, cursor, logCount, urgent } = this.self
-    effects.push({ kind: 'send', message: { kind: 'hello', version: syncVersion, network, node, store, seq, salt } })
+    const interest = wireOfInterest(boundedInterest(this.self.interest))
+    effects.push({ kind: 'send', message: { kind: 'hello', version: syncVersion, network, node, store, seq, salt, interest } })
     for (const { note, other } of urgent) effects.push({ kind: 'send', message: { kind: 'urgent', note, other } })
     effects.push({ kind: 'send', message: { kind: 'since', store: cursor?.store, seq: cursor?.seq ?? 0, logCount } })
   }
@@ -90,6 +104,7 @@ export class Session {
         if (message.version !== syncVersion) throw new RejoinError('E_VERSION', `the peer speaks sync version ${message.version}`)
         if (message.network !== this.self.network)
           throw new RejoinError('E_NETWORK', `the peer belongs to network ${JSON.stringify(message.network)}`)
+        this.theirInterest = interestOfWire(message.interest)
         this.hello = message
         this.listing.theirSalt = message.salt
         return
@@ -108,6 +123,8 @@ export class Session {
         if (this.theirListDone) throw new RejoinError('E_PROTOCOL', 'CHANGED after its end')
         this.fetching.surveys++
         effects.push({ kind: 'survey', heads: message.heads })
+        this.texts.seeks++
+        effects.push({ kind: 'seek', node: this.theirs.node, store: this.theirs.store, heads: message.heads })
         if (message.last) this.theirListDone = true
         return
       case 'range':
@@ -116,7 +133,7 @@ export class Session {
       case 'want':
         if (this.theirBye !== undefined) throw new RejoinError('E_PROTOCOL', 'WANT after BYE')
         this.serving++
-        effects.push({ kind: 'serve', want: message })
+        effects.push({ kind: 'serve', want: message, interest: this.theirInterest })
         return
       case 'checkpoint':
         this.fetching.takeCheckpoint(message)
@@ -125,10 +142,12 @@ export class Session {
         this.fetching.takeHashes(message, effects)
         return
       case 'lines':
-        this.fetching.takeLines(message, effects)
+        if (this.texts.has(message.id)) this.texts.takeLines(message, this.theirs.node, effects)
+        else this.fetching.takeLines(message, effects)
         return
       case 'end':
-        this.fetching.takeEnd(message, effects)
+        if (this.texts.has(message.id)) this.texts.takeEnd(message)
+        else this.fetching.takeEnd(message, effects)
         return
       case 'bye':
         this.theirBye = message
@@ -136,13 +155,20 @@ export class Session {
     }
   }
 
+  /** The other side's HELLO, without which nothing else is taken. */
+  private get theirs(): Extract<SyncMessage, { kind: 'hello' }> {
+    if (this.hello === undefined) throw new Error('bug: asked who the other side is before its HELLO')
+    return this.hello
+  }
+
   private pump(effects: SessionEffect[]): void {
     this.fetching.pump(effects)
-    if (this.fetching.idle && this.theirListDone && this.listing.done && !this.saidBye) {
+    if (this.fetching.idle && this.theirListDone) this.texts.pump(effects)
+    if (this.fetching.idle && this.texts.idle && this.theirListDone && this.listing.done && !this.saidBye) {
       this.saidBye = true
       effects.push({
         kind: 'send',
-        message: { kind: 'bye', entries: this.fetching.received, complete: this.fetching.failedPulls === 0 }
+        message: { kind: 'bye', entries: this.fetching.received + this.texts.received, complete: this.fetching.failedPulls === 0 }
       })
     }
     if (this.saidBye && this.theirBye !== undefined && this.serving === 0) this.finish(effects)
@@ -150,8 +176,8 @@ export class Session {
 
   private finish(effects: SessionEffect[]): void {
     const complete = this.fetching.failedPulls === 0
-    const hello = this.hello
-    if (complete && hello !== undefined) effects.push({ kind: 'cursor', node: hello.node, store: hello.store, seq: hello.seq })
+    const { node, store, seq } = this.theirs
+    if (complete) effects.push({ kind: 'cursor', node, store, seq })
     effects.push({ kind: 'close', complete: complete && this.theirBye?.entries === this.served })
     this.closed = true
   }

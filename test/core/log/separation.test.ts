@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   checkpointText,
+  closingNameOf,
+  cosignedMessage,
+  cosignerOf,
   encodeNote,
   maxTreeSize,
   originOf,
@@ -22,6 +25,9 @@ describe('what the one key of a node signs', () => {
   it('CHECKPOINT-10: begins differently for each purpose', () => {
     const beginnings = {
       checkpoint: utf8(`${originOf(log)}\n`),
+      closing: utf8('rejoin/closing/'),
+      cosignature: utf8('cosignature/v1\n'),
+      mlDsaCosignature: utf8('subtree/v1\n\0'),
       cose: Uint8Array.of(0x84, 0x6a, ...utf8('Signature1')),
       noise: utf8('noise-libp2p-static-key:'),
       tls: utf8('libp2p-tls-handshake:'),
@@ -29,6 +35,11 @@ describe('what the one key of a node signs', () => {
     }
     expect(checkpointText(checkpoint).startsWith(textOf(beginnings.checkpoint))).toBe(true)
     expect(Buffer.from(signedBytes(cose, checkpoint.root)).subarray(0, 12).equals(beginnings.cose)).toBe(true)
+    const witness = cosignerOf(signer)
+    expect(textOf(cosignedMessage(checkpointText(checkpoint), witness.key, 1)).startsWith(textOf(beginnings.cosignature))).toBe(
+      true
+    )
+    expect(closingNameOf(log).startsWith(textOf(beginnings.closing))).toBe(true)
     const all = Object.entries(beginnings)
     for (const [a, first] of all)
       for (const [b, second] of all)

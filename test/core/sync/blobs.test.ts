@@ -148,6 +148,13 @@ describe('blob messages', () => {
         expect(digestOfMultihash(multihashOf(digest))).toBe(digest)
       })
     )
+    holds(
+      property(uint8Array({ minLength: 0, maxLength: 70 }), (bytes) => {
+        const known = (bytes[0] === 0x12 && bytes.length === 34) || (bytes[0] === 0x13 && bytes.length === 66)
+        const expected = known && bytes[1] === bytes.length - 2 ? undefined : 'E_DIGEST'
+        expect(thrownBy(() => digestOfMultihash(bytes))).toBe(expected)
+      })
+    )
     for (const text of [
       '',
       '12',
@@ -157,6 +164,26 @@ describe('blob messages', () => {
       `1120${'00'.repeat(32)}`
     ]) {
       expect(thrownBy(() => digestOfMultihash(fromHex(text) as Uint8Array))).toBe('E_DIGEST')
+    }
+  })
+
+  test('what was changed and still decodes is encoded to no more bytes, which mean the same', () => {
+    for (const [codec, any] of [
+      [blobRequest, anyRequest],
+      [blobAnswer, anyAnswer]
+    ] as const) {
+      holds(
+        property(any, integer({ min: 0 }), integer({ min: 0, max: 255 }), (message, at, byte) => {
+          const bytes = (codec as typeof blobRequest).encode(message as BlobRequest)
+          bytes[at % bytes.length] = byte
+          let decoded: BlobRequest | undefined
+          thrownBy(() => void (decoded = (codec as typeof blobRequest).decode(bytes)))
+          if (decoded === undefined) return
+          const again = (codec as typeof blobRequest).encode(decoded)
+          expect((codec as typeof blobRequest).decode(again)).toEqual(decoded)
+          expect(again.length).toBeLessThanOrEqual(bytes.length)
+        })
+      )
     }
   })
 

@@ -95,8 +95,14 @@ describe('an announcement', () => {
     })
   })
 
-  it('of what is here already is accepted, and GOSSIP-8 of another history is ignored as a fork', () => {
-    expect(decideAnnouncement(announcement(), known(12)).verdict).toBe('accept')
+  it('of what is here already is accepted, but GOSSIP-7 not with lines, which nothing judges then', () => {
+    expect(decideAnnouncement(announcement({ from: 12, text: new Uint8Array(0) }), known(12)).verdict).toBe('accept')
+    expect(decideAnnouncement(announcement(), known(12))).toMatchObject({ verdict: 'ignore', action: 'none' })
+    const foreign = announcement({ text: utf8('{"not":"of this log"}\n') })
+    expect(decideAnnouncement(foreign, known(12))).toMatchObject({ verdict: 'ignore', action: 'none' })
+  })
+
+  it('GOSSIP-8 of another history is ignored as a fork', () => {
     const fork = new Tree()
     for (let i = 0; i < 12; i++) fork.append(leafHash(utf8(`other ${i}`)))
     expect(decideAnnouncement(announcement(), known(12, { tree: fork }))).toMatchObject({ verdict: 'ignore', action: 'conflict' })

@@ -6,7 +6,16 @@ import { holds } from '../../property.ts'
 const bytes = (length: number) => uint8Array({ minLength: length, maxLength: length })
 const some = (max: number) => uint8Array({ maxLength: max })
 const number = oneof(integer({ min: 0 }), bigInt({ min: 0n, max: 2n ** 53n - 1n }).map(Number))
-const head = record({ log: bytes(32), size: number, root: bytes(32), author: bytes(32) })
+const head = record({ log: bytes(32), size: number, root: bytes(32), author: bytes(32), texts: number })
+const patterns = option(record({ patterns: array(string({ maxLength: 20 }), { maxLength: 4 }) }), { nil: undefined })
+const interest = record({
+  authors: patterns,
+  types: patterns,
+  mediaTypes: patterns,
+  artifactTypes: patterns,
+  documentTypes: patterns,
+  repositories: patterns
+})
 const range = record({ low: some(32), high: some(32), fingerprint: option(bytes(16), { nil: undefined }) })
 const kind = <K extends string>(name: K) => constantFrom(name)
 
@@ -19,7 +28,8 @@ const message = oneof(
     node: bytes(32),
     store: bytes(16),
     seq: number,
-    salt: bytes(16)
+    salt: bytes(16),
+    interest: array(interest, { maxLength: 4 })
   }),
   record({ kind: kind('since'), store: option(bytes(16), { nil: undefined }), seq: number, logCount: number }),
   record({ kind: kind('urgent'), note: some(99), other: some(99) }),
@@ -80,7 +90,7 @@ describe('sync frames', () => {
   })
 
   it('SYNC-4: more heads than a frame may hold are refused', () => {
-    const one = { log: new Uint8Array(32), size: 1, root: new Uint8Array(32), author: new Uint8Array(32) }
+    const one = { log: new Uint8Array(32), size: 1, root: new Uint8Array(32), author: new Uint8Array(32), texts: 0 }
     const inner = syncMessage.encode({ kind: 'changed', heads: Array.from({ length: 1000 }, () => one), last: true })
     expect(syncMessage.decode(inner)).toMatchObject({ kind: 'changed', last: true })
     expect(() => syncMessage.encode({ kind: 'changed', heads: Array.from({ length: 1001 }, () => one), last: true })).toThrow(

@@ -22,7 +22,8 @@ function headsOf(count: number, salted = ''): readonly WireHead[] {
       log: sha256(utf8(`log ${salted}${i}`)),
       size: 10 + i,
       root: sha256(utf8(`root ${i}`)),
-      author: zero
+      author: zero,
+      texts: 0
     }))
   )
 }

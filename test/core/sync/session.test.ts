@@ -9,7 +9,7 @@ import {
   utf8,
   type WireHead
 } from '../../../src/core/index.ts'
-import { sampleSigner } from '../sample.ts'
+import { type SampleLog, sampleSigner } from '../sample.ts'
 import { thrownBy } from '../../thrown.ts'
 import { answer, exchange, logOf, Side } from './side.ts'
 
@@ -21,6 +21,7 @@ const hello = (changes: object = {}): SyncMessage => ({
   store: new Uint8Array(16),
   seq: 3,
   salt: new Uint8Array(16),
+  interest: [],
   ...changes
 })
 const message = (message: SyncMessage) => ({ kind: 'message', message }) as const
@@ -33,7 +34,8 @@ const headOf = (log: ReturnType<typeof logOf>): WireHead => ({
   log: hashOfLogId(log.log),
   size: log.checkpoint.size,
   root: log.checkpoint.root,
-  author: log.signer.publicKey
+  author: log.signer.publicKey,
+  texts: 0
 })
 
 /** Returns a side that was offered a log and has asked for it. */
@@ -75,7 +77,8 @@ describe('a session', () => {
       log: sha256(utf8(`log ${i}`)),
       size: 5,
       root: new Uint8Array(32),
-      author: sampleSigner('w').publicKey
+      author: sampleSigner('w').publicKey,
+      texts: 0
     }))
     a.plain.push(...heads)
     b.plain.push(...heads.map((head, i) => (i % 100 === 7 ? { ...head, size: 6 } : head)))
@@ -200,6 +203,34 @@ describe('sessions that share a catch-up', () => {
     liar.side.session.release()
     for (const frame of answer(log, honest.want)) honest.side.step(message(frame))
     expect(honest.side.committed.get(log.log)).toBe(600)
+  })
+
+  it('PEERS-4: lines of another history than another side proved are no lie of this one, unless it proved the same', () => {
+    const catchups = new Map<LogId, Catchup>()
+    const other = logOf(600, 'other')
+    // both prove the history; what the first was asked for is given back when it dies
+    const [first, liar] = [asking(log, catchups), asking(log, catchups, 'b')]
+    for (const side of [first, liar]) for (const frame of answer(log, side.want).slice(0, 2)) side.side.step(message(frame))
+    const [forked, honest] = [new Side('c', [], { catchups }), new Side('d', [], { catchups })]
+    for (const side of [forked, honest]) {
+      side.step({ kind: 'start' })
+      side.step(message(hello()))
+      side.step(message({ kind: 'changed', heads: [headOf(log)], last: true }))
+    }
+    first.side.session.release()
+    /** Has a side ask for what it can, and answers its newest request from a log. */
+    const answerFrom = (from: SampleLog, side: Side): void => {
+      side.step({ kind: 'poke' })
+      const want = side.out.findLast(({ kind }) => kind === 'want') as Extract<SyncMessage, { kind: 'want' }>
+      expect(want.proof).toBe(false)
+      for (const frame of answer(from, want)) side.step(message(frame))
+    }
+    answerFrom(other, forked)
+    expect([forked.stored.size, catchups.size]).toEqual([0, 1])
+    expect(thrownBy(() => answerFrom(other, liar.side))).toBe('E_ROOT')
+    liar.side.session.release()
+    answerFrom(log, honest)
+    expect(honest.committed.get(log.log)).toBe(600)
   })
 
   it('an unfinished catch-up is forgotten once nobody takes part in it', () => {

@@ -5,6 +5,7 @@ import {
   endOfAnswer,
   endReason,
   hashOfLogId,
+  type Interest,
   type LogId,
   logIdOfHash,
   type ProvenBlock,
@@ -15,6 +16,7 @@ import {
   sha256,
   type SyncMessage,
   syncMessage,
+  type TextPull,
   tileWidth,
   Tree,
   utf8,
@@ -90,6 +92,7 @@ export class Side {
     options: {
       readonly catchups?: Map<LogId, Catchup>
       readonly logCount?: number
+      readonly interest?: readonly Interest[]
       readonly cursor?: { store: Uint8Array; seq: number }
     } = {}
   ) {
@@ -104,6 +107,7 @@ export class Side {
         salt: sha256(utf8(`salt ${name}`)).slice(0, 16),
         cursor: options.cursor,
         logCount: options.logCount ?? logs.length,
+        interest: options.interest ?? [],
         urgent: []
       },
       options.catchups ?? new Map()
@@ -121,7 +125,8 @@ export class Side {
         log: hashOfLogId(log),
         size,
         root,
-        author: signer.publicKey
+        author: signer.publicKey,
+        texts: 0
       }))
     ]
   }
@@ -146,6 +151,9 @@ export class Side {
         this.surveyed.push(...effect.heads)
         this.step({ kind: 'pulls', pulls: effect.heads.flatMap((head) => this.survey(head) ?? []) })
         return
+      case 'seek':
+        this.step({ kind: 'texts', pulls: this.seek(effect.heads) })
+        return
       case 'serve': {
         const log = this.logs.get(logIdOfHash(effect.want.log)) as SampleLog
         const frames = answer(log, effect.want)
@@ -166,6 +174,9 @@ export class Side {
         return
     }
   }
+
+  /** Says what is wanted of the texts that another side may have. */
+  seek: (heads: readonly WireHead[]) => readonly TextPull[] = () => []
 
   survey({ log: id, size, author }: WireHead): Pull | undefined {
     const log = logIdOfHash(id)

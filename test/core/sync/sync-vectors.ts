@@ -11,15 +11,56 @@ export const sampleMessages: readonly SyncMessage[] = [
     node: bytes('node', 32),
     store: bytes('store', 16),
     seq: 4711,
-    salt: bytes('salt', 16)
+    salt: bytes('salt', 16),
+    interest: []
+  },
+  {
+    kind: 'hello',
+    version: 1,
+    network: 'lab',
+    node: bytes('node', 32),
+    store: bytes('store', 16),
+    seq: 4711,
+    salt: bytes('salt', 16),
+    interest: [
+      {
+        authors: { patterns: [`did:key:z6Mk${'x'.repeat(44)}`] },
+        types: { patterns: ['sbom.*', 'scan.done'] },
+        mediaTypes: undefined,
+        artifactTypes: undefined,
+        documentTypes: { patterns: ['', 'application/vnd.cyclonedx*'] },
+        repositories: { patterns: [] }
+      },
+      {
+        authors: undefined,
+        types: { patterns: ['log.*'] },
+        mediaTypes: { patterns: ['application/spdx+json'] },
+        artifactTypes: { patterns: ['application/vnd.oci*'] },
+        documentTypes: undefined,
+        repositories: undefined
+      },
+      {
+        authors: undefined,
+        types: undefined,
+        mediaTypes: undefined,
+        artifactTypes: undefined,
+        documentTypes: undefined,
+        repositories: undefined
+      }
+    ]
   },
   { kind: 'since', store: undefined, seq: 0, logCount: 3 },
   { kind: 'since', store: bytes('store', 16), seq: 4700, logCount: 300 },
   { kind: 'urgent', note: utf8('a note'), other: utf8('another') },
   {
     kind: 'changed',
-    heads: [{ log: bytes('log', 32), size: 600, root: bytes('root', 32), author: bytes('author', 32) }],
+    heads: [{ log: bytes('log', 32), size: 600, root: bytes('root', 32), author: bytes('author', 32), texts: 0 }],
     last: true
+  },
+  {
+    kind: 'changed',
+    heads: [{ log: bytes('log', 32), size: 600, root: bytes('root', 32), author: bytes('author', 32), texts: 4242 }],
+    last: false
   },
   { kind: 'changed', heads: [], last: true },
   {

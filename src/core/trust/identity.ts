@@ -1,0 +1,53 @@
+import type { KeyStanding } from './fact-table.ts'
+import type { Place } from './facts.ts'
+import type { TrustFile, TrustIdentity, TrustKey } from './file.ts'
+
+/** Who wrote an event, as a trust file says, and whether that key may be believed there. */
+export interface TrustSigner {
+  /** of the identity; empty where the file knows none */
+  readonly name: string
+  readonly roles: readonly string[]
+  readonly did: string
+  readonly standing: KeyStanding
+}
+
+type Keys = Pick<TrustFile, 'keys' | 'identities'>
+interface Owned {
+  readonly key: TrustKey
+  readonly identity: TrustIdentity
+}
+
+const ownedBy = new WeakMap<Keys, ReadonlyMap<string, Owned>>()
+
+/** By did:key; made once for a file, as it is asked for each event. */
+function ownersOf(file: Keys): ReadonlyMap<string, Owned> {
+  const { keys, identities } = file
+  const known = ownedBy.get(file)
+  if (known !== undefined) return known
+  const owners = new Map<string, Owned>()
+  for (const identity of identities.values())
+    for (const name of identity.keys) {
+      const key = keys.get(name)
+      if (key !== undefined) owners.set(key.did, { key, identity })
+    }
+  ownedBy.set(file, owners)
+  return owners
+}
+
+function standingOf({ revokedFrom, fromMs, untilMs }: TrustKey, place: Place, atMs: number): KeyStanding {
+  if (revokedFrom !== undefined && !revokedFrom.some(({ log, size }) => log === place.log && place.index < size)) return 'revoked'
+  if (fromMs !== undefined && atMs < fromMs) return 'not-yet'
+  return untilMs !== undefined && atMs >= untilMs ? 'expired' : 'good'
+}
+
+/**
+ * Returns who wrote the entry at a place. A revoked key is believed by the place alone, whatever date the entry claims.
+ * @param atMs Unix milliseconds at which the key must be valid
+ * @see protocols/trust.md#TRUST-16
+ */
+export function signerOf(file: Keys, place: Place, atMs: number): TrustSigner {
+  const owned = ownersOf(file).get(place.author)
+  if (owned === undefined) return { name: '', roles: [], did: place.author, standing: 'unknown' }
+  const { name, roles } = owned.identity
+  return { name, roles, did: place.author, standing: standingOf(owned.key, place, atMs) }
+}

@@ -1,0 +1,99 @@
+import type { LogId } from '../core/index.ts'
+import type { Changed, LocalReplica } from '../replica/index.ts'
+import type { BlobStore, Store } from '../store/index.ts'
+import type { Gate, Known } from '../trust/index.ts'
+import { type BlobChange, blobChangeOf, moveBlobs } from './blob-moves.ts'
+import { judgedBy, readTrustInForce, writeJudgedBy } from './trust-in-force.ts'
+
+/** What judging again works on, and whom it tells. */
+export interface RejudgingOptions {
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly gate: Gate
+  readonly known: Known
+  readonly replica: LocalReplica
+  readonly ownLog: () => LogId
+  readonly onChanged: (changed: readonly Changed[]) => void
+  readonly onNotice: (text: string) => void
+}
+
+/** changed verdicts that are told of together */
+const toldAtOnce = 1024
+
+/** Puts other rules in force, and judges by them what is here. */
+export class Rejudging {
+  private readonly options: RejudgingOptions
+  private work: Promise<void> = Promise.resolve()
+
+  constructor(options: RejudgingOptions) {
+    this.options = options
+  }
+
+  /**
+   * Reads trust.yaml again and judges everything again by it, in the background; rules that don't load leave those in force.
+   * @returns whether they are others than before
+   * @throws E_TRUST_FILE
+   */
+  reload(): boolean {
+    const { store, gate, known, replica } = this.options
+    const nowMs = Date.now()
+    const rules = readTrustInForce(store.root, nowMs)
+    if (rules.file.digest === gate.rules.file.digest) return false
+    known.reload(rules, nowMs)
+    gate.reload(rules)
+    replica.seekAnew()
+    this.soon()
+    return true
+  }
+
+  /** Where the rules were changed while no node was open, what is here is judged by them now. */
+  begin(): void {
+    const { store, gate, replica } = this.options
+    const before = judgedBy(store.root)
+    if (before === gate.rules.file.digest) return
+    if (before !== undefined) replica.seekAnew()
+    this.soon()
+  }
+
+  private soon(): void {
+    this.work = this.work
+      .then(async () => await this.all())
+      .catch((error: unknown) => this.options.onNotice(`judging again failed: ${(error as Error).message}`))
+  }
+
+  private async all(): Promise<void> {
+    const { store, gate, ownLog } = this.options
+    const { digest } = gate.rules.file
+    for (const { log } of store.listHeads()) if (log !== ownLog()) await this.rejudge(log)
+    if (digest === gate.rules.file.digest) writeJudgedBy(store.root, digest)
+  }
+
+  /** Judges entries of a log again, and moves their text and blobs to where the verdicts let them lie. @returns how many verdicts changed */
+  async rejudge(log: LogId, indexes?: ReadonlySet<number>): Promise<number> {
+    const { store, blobs, replica, onChanged } = this.options
+    const moved: BlobChange[] = []
+    const changed: Changed[] = []
+    let count = 0
+    for await (const one of replica.rejudge(log, indexes)) {
+      count++
+      const change = blobChangeOf(one)
+      if (change !== undefined) moved.push(change)
+      if (changed.push(one) === toldAtOnce) onChanged(changed.splice(0))
+    }
+    await moveBlobs(store, blobs, moved)
+    if (changed.length > 0) onChanged(changed)
+    return count
+  }
+
+  /** Judges entries of a log again once what is under way is through. */
+  async inTurn(log: LogId, indexes?: ReadonlySet<number>): Promise<void> {
+    const done = this.work.then(async () => void (await this.rejudge(log, indexes)))
+    this.work = done.catch((error: unknown) => this.options.onNotice(`judging again failed: ${(error as Error).message}`))
+    await done
+  }
+
+  /** Resolves once everything was judged by the rules in force. */
+  async settled(): Promise<void> {
+    await this.work
+  }
+}

@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { checkSuccession, codeOf, type Compiled, RejoinError, rootKeysOf, verifyRootNote } from '../core/index.ts'
+import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import { compileTrustBytes, maxTrustFileBytes, readTrustBytes } from '../trust/index.ts'
+
+const lastFile = 'private/trust.last.yaml'
+const judgedByFile = 'private/judged-by'
+const signaturesFile = 'trust.yaml.sigs'
+const maxSignaturesBytes = 64 * 1024
+
+function lastInForce(root: string): Compiled | undefined {
+  const bytes = readFileRangeSync(join(root, lastFile), 0, maxTrustFileBytes + 1)
+  try {
+    return bytes === undefined ? undefined : compileTrustBytes(bytes, lastFile)
+  } catch (error) {
+    // an older program wrote it, or it is damaged: then there is nothing to compare with
+    if (codeOf(error) !== undefined) return undefined
+    throw error
+  }
+}
+
+function refuse(message: string, hint: string): never {
+  throw new RejoinError('E_TRUST_FILE', `trust.yaml: ${message}`, { hint })
+}
+
+function checkSignatures(root: string, file: Compiled['file'], before: Compiled['file'] | undefined, nowMs: number): void {
+  for (const keys of [before && rootKeysOf(before, nowMs), rootKeysOf(file, nowMs)]) {
+    if (keys === undefined) continue
+    const note = readFileRangeSync(join(root, signaturesFile), 0, maxSignaturesBytes)
+    if (note === undefined)
+      refuse(`its root must sign it, and ${signaturesFile} is missing`, `let ${keys.threshold} of its root keys sign it`)
+    try {
+      verifyRootNote(note, { ...file, digest: file.digest }, keys)
+    } catch (error) {
+      if (!(error instanceof RejoinError)) throw error
+      refuse(error.message, `let ${keys.threshold} of its root keys sign it`)
+    }
+  }
+}
+
+/**
+ * Reads the trust file, and checks that it may come after the one that was in force: its version never goes down, and where it has a
+ * root, that root signed it.
+ * @throws E_TRUST_FILE
+ */
+export function readTrustInForce(root: string, nowMs: number): Compiled {
+  const bytes = readTrustBytes(root)
+  const compiled = compileTrustBytes(bytes)
+  const before = lastInForce(root)
+  const unchanged = before?.file.digest === compiled.file.digest
+  if (before !== undefined && !unchanged) {
+    const [problem] = checkSuccession(before.file, compiled.file)
+    if (problem !== undefined) refuse(problem.message, problem.suggestion ?? 'put the newer file back')
+  }
+  checkSignatures(root, compiled.file, unchanged ? undefined : before?.file, nowMs)
+  if (!unchanged) replaceFileSync(join(root, lastFile), bytes, { durable: true, mode: 0o600 })
+  return compiled
+}
+
+/**
+ * Returns the rules to start with: those of trust.yaml, else, with a notice, those that were in force last.
+ * @throws E_TRUST_FILE where there are none
+ */
+export function startingTrust(root: string, nowMs: number, onNotice: (text: string) => void): Compiled {
+  try {
+    return readTrustInForce(root, nowMs)
+  } catch (error) {
+    const before = codeOf(error) === 'E_TRUST_FILE' ? lastInForce(root) : undefined
+    if (before === undefined) throw error
+    onNotice(`${(error as Error).message}; the rules that were in force before stay in force`)
+    return before
+  }
+}
+
+/** Returns the digest of the trust file by which everything here was judged, where it was. */
+export function judgedBy(root: string): string | undefined {
+  const bytes = readFileRangeSync(join(root, judgedByFile), 0, 128)
+  return bytes && Buffer.from(bytes).toString('latin1').trim()
+}
+
+/** Takes note that everything here was judged by a trust file. */
+export function writeJudgedBy(root: string, digest: string): void {
+  replaceFileSync(join(root, judgedByFile), Buffer.from(`${digest}\n`, 'latin1'), { durable: false })
+}

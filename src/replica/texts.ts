@@ -1,0 +1,159 @@
+import {
+  appendLines,
+  didOf,
+  encodeWithheld,
+  type EntryBlock,
+  type EntryLine,
+  equal,
+  hex,
+  linesOf,
+  logIdOfHash,
+  type LogId,
+  parseEvent,
+  RejoinError,
+  type RejoinEvent,
+  type TextPull,
+  tileWidth,
+  Tree,
+  utf8,
+  type WireHead
+} from '../core/index.ts'
+import type { LogFolder } from '../store/index.ts'
+import { type Judged, verdictLines } from '../trust/index.ts'
+import { isStill, moveTo, noMoves, type RejudgeTarget } from './rejudge.ts'
+import type { Taken } from './replica.ts'
+import { TileSet } from './tile-set.ts'
+import type { Unseen } from './unseen.ts'
+
+interface Asked {
+  /** which change of the other side's texts it was asked at */
+  readonly texts: number
+  readonly tiles: TileSet
+}
+
+/** Which tiles of texts were asked of whom, in this run of the node. */
+export class TextSeeker {
+  private readonly unseen: Unseen
+  private readonly asked = new Map<string, Asked>()
+
+  constructor(unseen: Unseen) {
+    this.unseen = unseen
+  }
+
+  /** Returns what is worth asking of another replica, by the heads that it has. What it was asked before is asked again only once it got other texts. */
+  seek(
+    node: Uint8Array,
+    store: Uint8Array,
+    heads: readonly WireHead[],
+    folderOf: (log: LogId) => LogFolder | undefined
+  ): readonly TextPull[] {
+    const pulls: TextPull[] = []
+    for (const { log: id, size, texts } of heads) {
+      const log = logIdOfHash(id)
+      const folder = folderOf(log)
+      if (folder === undefined) continue
+      const both = Math.min(size, folder.checkpoint?.size ?? 0)
+      const key = `${hex(node)}/${hex(store)}/${log}`
+      const before = this.asked.get(key)
+      const asked = before?.texts === texts ? before : { texts, tiles: new TileSet() }
+      this.asked.set(key, asked)
+      const ranges = this.unseen
+        .of(log)
+        .without(asked.tiles, Math.ceil(both / tileWidth))
+        .map(([from, to]) => ({ from: from * tileWidth, to: Math.min(to * tileWidth, both) }))
+      for (const { from, to } of ranges) asked.tiles.add(Math.floor(from / tileWidth), Math.ceil(to / tileWidth))
+      if (ranges.length > 0) pulls.push({ log, ranges })
+    }
+    return pulls
+  }
+
+  /** Forgets whom it asked for what: the rules changed. */
+  forget(): void {
+    this.asked.clear()
+  }
+}
+
+/**
+ * Takes texts in whose hashes stand in a log: proves them by those hashes, judges them and moves each to where its verdict lets it lie.
+ * @throws E_LINE E_WITHHELD · E_ROOT where a line is not the log's
+ */
+export async function takeTexts(
+  target: RejudgeTarget,
+  unseen: Unseen,
+  folder: LogFolder,
+  block: EntryBlock
+): Promise<Taken & { readonly judged: readonly Judged[] }> {
+  const { store, gate, verdicts, nowMs } = target
+  const { log } = folder
+  const theirs = new Map(linesOf(block).map((line) => [line.index, line]))
+  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs }
+  const moves = noMoves()
+  const judgedHere: Judged[] = []
+  const taken = { events: 0, refused: 0, held: 0 }
+  const open = new Set<number>()
+  const end = block.from + block.count
+  for (let at = block.from; at < end; ) {
+    const own = folder.entries.read(at, end)
+    for (const line of linesOf(own)) {
+      if (!line.withheld || line.index < block.from || line.index + line.size > end) continue
+      const parts = partsOf(theirs, line)
+      if (parts === undefined) continue
+      if (!equal(rootOf(parts), line.hash))
+        throw new RejoinError('E_ROOT', `the texts that came for entry ${line.index} of log ${log} are not its texts`)
+      if (parts.some(({ withheld, index }) => withheld && !isHere(target, log, index)))
+        open.add(Math.floor(line.index / tileWidth))
+      if (parts.every(({ withheld }) => withheld)) continue
+      if (line.size === 1 && isHere(target, log, line.index)) continue
+      for (const part of parts) {
+        const text = block.text.subarray(part.start, part.end)
+        if (line.size > 1) moves.lines.set(part.index, part.withheld ? text : hashLine(part))
+        if (part.withheld) continue
+        const judged = gate.judgeOne(part, parseOrNothing(text), arrival)
+        judgedHere.push(judged)
+        moveTo(moves, { index: part.index, line: text }, judged.decision.verdict)
+        if (judged.decision.verdict === 'refuse') taken.refused++
+        else if (judged.decision.verdict === 'hold') taken.held++
+        else taken.events++
+      }
+    }
+    at = own.from + own.count
+  }
+  if (!isStill(moves)) await store.rewrite(folder, moves)
+  verdicts.note(log, verdictLines(judgedHere, gate.rules.file.digest, new Date(nowMs).toISOString()))
+  verdicts.flush()
+  for (let tile = Math.ceil(block.from / tileWidth); tile * tileWidth < end; tile++) if (!open.has(tile)) unseen.remove(log, tile)
+  return { ...taken, judged: judgedHere }
+}
+
+function rootOf(parts: readonly EntryLine[]): Uint8Array {
+  const tree = new Tree()
+  appendLines(tree, parts)
+  return tree.root()
+}
+
+const hashLine = ({ hash }: EntryLine): Uint8Array => utf8(encodeWithheld({ hash, size: 1 }))
+
+function isHere({ store }: RejudgeTarget, log: LogId, index: number): boolean {
+  return (store.places.kept.read(log, index) ?? store.places.held.read(log, index)) !== undefined
+}
+
+/** Returns the other side's lines that stand for exactly the entries of one of ours, or undefined where its lines are coarser. */
+function partsOf(theirs: ReadonlyMap<number, EntryLine>, { index, size }: EntryLine): readonly EntryLine[] | undefined {
+  const parts: EntryLine[] = []
+  for (let at = index; at < index + size; ) {
+    const part = theirs.get(at)
+    if (part === undefined || at + part.size > index + size) return undefined
+    parts.push(part)
+    at += part.size
+  }
+  return parts
+}
+
+function parseOrNothing(line: Uint8Array): RejoinEvent | undefined {
+  try {
+    return parseEvent(line)
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
+  }
+}

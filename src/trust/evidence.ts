@@ -1,0 +1,32 @@
+import type { AttributedVex, Content, RejoinEvent } from '../core/index.ts'
+import type { LogId } from '../core/index.ts'
+
+/** Who confirmed a checkpoint that covers an event. */
+export interface Witnessed {
+  readonly names: readonly string[]
+  readonly newestMs: number
+  /** whether they reach the quorum of the trust file's tlog-policy */
+  readonly quorum: boolean
+}
+
+/** Nobody did. */
+export const unwitnessed: Witnessed = { names: [], newestMs: 0, quorum: false }
+
+/** Where a gate finds what is known of an event beside its line. It must answer at once, from what was read before. */
+export interface EvidenceSource {
+  /** Returns what stands in an event's documents, undefined while it is not known. */
+  readonly contentOf: (event: RejoinEvent) => Content | undefined
+  /** Returns the components that this site runs too, undefined where there is no inventory. */
+  readonly overlapOf: (content: Content) => readonly string[] | undefined
+  /** Returns what others state about an event's artifact. */
+  readonly vexOn: (event: RejoinEvent) => readonly AttributedVex[]
+  readonly witnessesOf: (log: LogId, index: number) => Witnessed
+}
+
+/** Knows nothing but the lines. */
+export const noEvidence: EvidenceSource = {
+  contentOf: () => undefined,
+  overlapOf: () => undefined,
+  vexOn: () => [],
+  witnessesOf: () => unwitnessed
+}
