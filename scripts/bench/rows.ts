@@ -58,7 +58,8 @@ async function lineBytesOf(root: string, from: number): Promise<number> {
   return bytes
 }
 
-async function syncWith(root: string, other: Other): Promise<{ readonly result: SyncResult; readonly seconds: number }> {
+/** Syncs a data folder with the other process once. */
+export async function syncWith(root: string, other: Other): Promise<{ readonly result: SyncResult; readonly seconds: number }> {
   await using node = await Node.open(root, { flags })
   await using live = await Live.open(node)
   const peer = await live.host.dial(other.address, { signal: never })

@@ -2,7 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { interestRows } from './interest.ts'
+import { replayRow } from './replay.ts'
 import { appendRows, blobRow, type Row, syncRows } from './rows.ts'
+import { verdictRows } from './verdicts.ts'
 
 const quick = process.argv.includes('--quick')
 const scale = quick ? 10 : 1
@@ -42,6 +45,9 @@ function hypercoreRow(events: number): readonly Row[] {
 take(await appendRows(scale))
 take(await syncRows(100_000 / scale, 1_000_000 / scale))
 take(await blobRow((1024 * 1024 * 1024) / scale))
+take(verdictRows())
+take(await replayRow(1_000_000 / scale))
+take(await interestRows(1_000_000 / scale))
 if (process.argv.includes('--peers')) take(hypercoreRow(50_000 / scale))
 mkdirSync('bench-results', { recursive: true })
 const file = `bench-results/${new Date().toISOString().replaceAll(':', '-')}.json`

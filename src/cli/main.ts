@@ -147,6 +147,9 @@ function program(): Command {
   addTrust('show', 'list the identities').action(
     action(async (context) => await (await import('./commands/trust.ts')).trust(context, 'show'))
   )
+  addTrust('reload', 'read trust.yaml again, as a node that is up does by itself soon after it changed').action(
+    action(async (context) => await (await import('./commands/trust.ts')).trust(context, 'reload'))
+  )
   addRuleCommands(addTrust)
   addKeyCommands(trust)
   addTriage(add)

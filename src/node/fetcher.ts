@@ -119,7 +119,7 @@ export class Fetcher {
       },
       this.retryMs * (0.5 + Math.random())
     )
-    this.retryMs = Math.min(this.retryMs * 2, maxRetryMs)
+    this.retryMs = Math.min(this.retryMs * 1.5, maxRetryMs)
   }
 
   private reachOf(log: LogId): Reach {

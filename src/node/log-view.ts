@@ -22,29 +22,36 @@ export function authorOf(node: Node, log: LogId): string {
   return log === node.log ? name : did
 }
 
+function logsOf(node: Node, log: LogId | undefined): readonly LogId[] {
+  if (log !== undefined) return [log]
+  return node.store
+    .listHeads()
+    .map((head) => head.log)
+    .toSorted()
+}
+
 /** Yields entries of one log, or of all, log by log. @param last only so many at the end of each log */
 export function* listEntries(node: Node, log: LogId | undefined, last?: number): Generator<LogRecord> {
-  const logs =
-    log === undefined
-      ? node.store
-          .listHeads()
-          .map((head) => head.log)
-          .toSorted()
-      : [log]
-  for (const one of logs) {
-    const folder = node.store.needFolder(one)
-    const author = authorOf(node, one)
-    for (let at = last === undefined ? 0 : Math.max(0, folder.size - last); at < folder.size; ) {
-      const block = folder.entries.read(at, folder.size)
-      for (const line of linesOf(block)) {
-        if (line.index < at) continue
-        const place = { kind: 'event', log: one, index: line.index, author } as const
-        const event = line.withheld ? keptEvent(node, one, line) : parseEvent(block.text.subarray(line.start, line.end))
-        if (event !== undefined) yield { ...place, event, verdict: line.withheld ? 'keep' : 'relay' }
-        else yield { ...place, ...withheldEntry(node, one, line) }
-      }
-      at = block.from + block.count
+  for (const one of logsOf(node, log)) yield* entriesFrom(node, one, startOf(node, one, last))
+}
+
+function startOf(node: Node, log: LogId, last: number | undefined): number {
+  return last === undefined ? 0 : Math.max(0, node.store.needFolder(log).size - last)
+}
+
+function* entriesFrom(node: Node, log: LogId, from: number): Generator<LogRecord> {
+  const folder = node.store.needFolder(log)
+  const author = authorOf(node, log)
+  for (let at = from; at < folder.size; ) {
+    const block = folder.entries.read(at, folder.size)
+    for (const line of linesOf(block)) {
+      if (line.index < at) continue
+      const place = { kind: 'event', log, index: line.index, author } as const
+      const event = line.withheld ? keptEvent(node, log, line) : parseEvent(block.text.subarray(line.start, line.end))
+      if (event !== undefined) yield { ...place, event, verdict: line.withheld ? 'keep' : 'relay' }
+      else yield { ...place, ...withheldEntry(node, log, line) }
     }
+    at = block.from + block.count
   }
 }
 
@@ -63,37 +70,54 @@ function withheldEntry(
   return { withheld: hex(hash), verdict: store.places.held.read(log, index) === undefined ? 'refuse' : 'hold' }
 }
 
-/** Yields entries as they are accepted, until the signal is aborted. */
-export async function* followEntries(node: Node, log: LogId | undefined, signal: AbortSignal): AsyncGenerator<LogRecord> {
-  const waiting: Accepted[] = []
+/**
+ * Yields entries as listEntries() does, and goes on with every new one until the signal is aborted; an entry whose verdict changes comes again.
+ * It goes by what stands in the logs, so that nothing falls between the listing and what comes later.
+ */
+export async function* followEntries(
+  node: Node,
+  log: LogId | undefined,
+  last: number | undefined,
+  signal: AbortSignal
+): AsyncGenerator<LogRecord> {
+  const next = new Map<LogId, number>()
+  const again: Accepted[] = []
+  let isNew = true
   let wake = (): void => {}
-  const stop = node.onAccepted((accepted) => {
-    waiting.push(...accepted)
+  const wakeUp = (): void => {
+    isNew = true
     wake()
+  }
+  const stopAccepted = node.onAccepted((accepted) => {
+    again.push(...accepted.filter((one) => one.index < (next.get(one.log) ?? 0) && (log === undefined || one.log === log)))
+    wakeUp()
   })
-  const onAbort = (): void => wake()
-  signal.addEventListener('abort', onAbort)
+  const stopGrown = node.store.onGrown(wakeUp)
+  signal.addEventListener('abort', wakeUp)
+  for (const one of logsOf(node, log)) next.set(one, startOf(node, one, last))
   try {
     while (!signal.aborted) {
-      for (const { log: from, index, event, withheld, verdict } of waiting.splice(0)) {
-        if (log !== undefined && from !== log) continue
-        yield {
-          kind: 'event',
-          log: from,
-          index,
-          author: authorOf(node, from),
-          ...(event && { event }),
-          ...(withheld !== undefined && { withheld }),
-          verdict
+      isNew = false
+      for (const one of logsOf(node, log)) {
+        for (const record of entriesFrom(node, one, next.get(one) ?? 0)) {
+          next.set(one, record.index + (record.size ?? 1))
+          yield record
         }
       }
-      if (waiting.length > 0 || signal.aborted) continue
+      for (const accepted of again.splice(0)) yield recordOf(node, accepted)
+      if (isNew || signal.aborted) continue
       await new Promise<void>((resolve) => {
         wake = resolve
       })
     }
   } finally {
-    signal.removeEventListener('abort', onAbort)
-    stop()
+    signal.removeEventListener('abort', wakeUp)
+    stopAccepted()
+    stopGrown()
   }
+}
+
+function recordOf(node: Node, { log, index, event, withheld, verdict }: Accepted): LogRecord {
+  const author = authorOf(node, log)
+  return { kind: 'event', log, index, author, ...(event && { event }), ...(withheld !== undefined && { withheld }), verdict }
 }

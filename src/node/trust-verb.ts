@@ -5,7 +5,7 @@ import type { VerbContext } from './verbs.ts'
 
 /** What `rejoin trust` asks for. */
 export interface TrustArgs {
-  readonly action: 'add' | 'remove' | 'show'
+  readonly action: 'add' | 'remove' | 'show' | 'reload'
   readonly name?: string
   readonly key?: string
 }
@@ -15,9 +15,9 @@ export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): 
   const { action, name = '', key = '' } = args
   if (action === 'add') addIdentity(node.root, name, key)
   else if (action === 'remove') removeIdentity(node.root, name)
-  else if (action !== 'show') throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
+  else if (action !== 'show' && action !== 'reload') throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
   if (node.reloadTrust()) live?.rulesChanged()
-  if (live === undefined) await node.settled()
+  if (live === undefined || action === 'reload') await node.settled()
   const { file } = node.gate.rules
   const identities = [...file.identities.values()].map(({ name, keys, roles }) => ({
     name,

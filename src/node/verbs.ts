@@ -35,17 +35,14 @@ async function* logVerb({
   signal
 }: VerbContext<{ readonly log?: string; readonly follow?: boolean; readonly last?: number }>): AsyncGenerator<VerbRecord> {
   const log = args.log === undefined ? undefined : findLog(node, args.log)
-  // listeners begin before the listing, so that nothing falls between the two
-  const following = args.follow === true ? followEntries(node, log, signal) : undefined
-  const first = following?.next()
+  if (args.follow === true) {
+    yield* followEntries(node, log, args.last, signal)
+    return
+  }
   for (const record of listEntries(node, log, args.last)) {
     if (signal.aborted) return
     yield record
   }
-  if (following === undefined || first === undefined) return
-  const begun = await first
-  if (begun.done !== true) yield begun.value
-  yield* following
 }
 
 async function* doctor({

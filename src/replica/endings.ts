@@ -10,6 +10,7 @@ import {
   logIdOfHash,
   makeForkProof,
   makeSizeForkProof,
+  parseCheckpoint,
   tileWidth,
   type UrgentRecord,
   verifyCheckpoint,
@@ -100,8 +101,15 @@ export class Endings {
     }
   }
 
-  /** Applies every closing again, as a node must when it starts: it may have been stopped between learning of one and applying it. */
+  /**
+   * Applies every closing again, as a node must when it starts: it may have been stopped between learning of one and applying it. Two heads of
+   * one size that an older program kept become a proof.
+   */
   async applyAll(): Promise<void> {
+    for (const log of this.suspected) {
+      const [, theirs] = (this.store.folder(log) && this.store.urgent.suspicion(log)) ?? []
+      if (theirs !== undefined && sizeIn(theirs) === this.store.head(log)?.size) await this.conflict(log, theirs)
+    }
     for (const { log } of this.store.urgent.closedLogs()) await this.applyClosing(log)
   }
 
@@ -220,6 +228,16 @@ export class Endings {
       await this.found(folder, makeSizeForkProof(firstLine(folder), ours, theirs.checkpoint))
       return 'fork'
     }
+  }
+}
+
+/** Returns the size in a head, undefined where it is damaged: the log stays frozen then, and fsck names the file. */
+function sizeIn(note: Uint8Array): number | undefined {
+  try {
+    return parseCheckpoint(note).size
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error
+    return undefined
   }
 }
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import {
   type Checkpoint,
   type CosignerKey,
@@ -7,9 +6,7 @@ import {
   type EntryBlock,
   equal,
   hashOfLogId,
-  hex,
   type Interest,
-  interestOf,
   type LogId,
   logIdOfHash,
   type Offer,
@@ -19,12 +16,10 @@ import {
   type Pull,
   RejoinError,
   type RejoinEvent,
-  textOf,
   type TextPull,
   tileWidth,
   Tree,
   type UrgentRecord,
-  utf8,
   type Verdict,
   verifyCheckpoint,
   type WireHead
@@ -33,18 +28,19 @@ import {
   type LogFolder,
   type PlacedEvent,
   privatePlaces,
-  readFileRangeSync,
-  replaceFileSync,
   saveOffer,
   type Store,
   type StoredHead,
   Verdicts
 } from '../store/index.ts'
 import { type Gate, type Judged, verdictLines } from '../trust/index.ts'
+import { afterEntry } from './block-part.ts'
 import { verifiedOnly, withNoteOf } from './cosigned.ts'
 import { Endings, type JudgeAgain } from './endings.ts'
 import { StoreEnds } from './ends.ts'
+import { interestWithHeirs } from './heirs.ts'
 import { type Changed, moveTo, noMoves, rejudge, type RejudgeTarget } from './rejudge.ts'
+import { type Cursor, Cursors } from './cursors.ts'
 import type { Proof, Replica, Taken } from './replica.ts'
 import { takeTexts, TextSeeker } from './texts.ts'
 import { Unseen } from './unseen.ts'
@@ -74,13 +70,6 @@ export interface LocalHooks {
   readonly load?: (event: RejoinEvent) => Promise<unknown>
 }
 
-interface Cursors {
-  [node: string]: { readonly storeId: string; readonly seq: number }
-}
-
-const cursorsFile = 'private/cursors.json'
-const maxCursorBytes = 64 * 1024 * 1024
-
 /** This node's own data folder as a replica, with the gate before everything that comes in. */
 export class LocalReplica implements Replica {
   readonly network: string
@@ -90,6 +79,7 @@ export class LocalReplica implements Replica {
   private readonly hooks: LocalHooks
   private readonly cursors: Cursors
   private readonly authors = new Map<LogId, PublicKey>()
+  private readonly ends: StoreEnds
   readonly endings: Endings
   private readonly verdicts: Verdicts
   private readonly unseen: Unseen
@@ -104,10 +94,11 @@ export class LocalReplica implements Replica {
     this.node = node
     this.network = store.network
     this.hooks = hooks
-    this.cursors = readCursors(store.root)
+    this.cursors = new Cursors(store.root)
+    this.ends = hooks.ends ?? new StoreEnds(store)
     this.endings = new Endings(
       store,
-      hooks.ends ?? new StoreEnds(store),
+      this.ends,
       hooks.judgeAgain ?? (async (log, indexes) => void (await Array.fromAsync(this.rejudge(log, indexes)))),
       hooks
     )
@@ -140,7 +131,7 @@ export class LocalReplica implements Replica {
   }
 
   interest(): readonly Interest[] {
-    return interestOf(this.gate.rules, didOf(this.node as PublicKey))
+    return interestWithHeirs(this.gate.rules, this.ends, didOf(this.node as PublicKey))
   }
 
   proof(log: LogId, from: number): Proof {
@@ -266,10 +257,14 @@ export class LocalReplica implements Replica {
     const known = heads.filter(({ log, author }) => {
       const id = logIdOfHash(log)
       return (
-        !this.endings.isShut(id) && this.store.writer?.folder.log !== id && this.gate.admits(didOf(parsePublicKey(author.slice())))
+        !this.endings.isShut(id) &&
+        this.store.writer?.folder.log !== id &&
+        this.gate.admits(didOf(parsePublicKey(author.slice())))
       )
     })
-    return this.seeker.seek(node, store, known, (log) => this.store.folder(log))
+    return this.seeker.seek(node, store, known, (log) =>
+      this.endings.isShut(log) || this.store.writer?.folder.log === log ? undefined : this.store.folder(log)
+    )
   }
 
   async takeTexts(log: LogId, block: EntryBlock): Promise<Taken> {
@@ -352,21 +347,17 @@ export class LocalReplica implements Replica {
     return this.endings.contradicted(heads)
   }
 
-  cursor(node: Uint8Array): { readonly storeId: string; readonly seq: number } | undefined {
-    return this.cursors[hex(node)]
+  cursor(node: Uint8Array): Cursor | undefined {
+    return this.cursors.get(node)
   }
 
   /** Forgets what was seen of other stores, so that the next sync looks at everything again. */
   forgetCursors(): void {
-    for (const node of Object.keys(this.cursors)) delete this.cursors[node]
-    replaceFileSync(join(this.store.root, cursorsFile), utf8('{}\n'), { durable: false })
+    this.cursors.clear()
   }
 
   setCursor(node: Uint8Array, storeId: string, seq: number): void {
-    const known = this.cursors[hex(node)]
-    if (known?.storeId === storeId && known.seq === seq) return
-    this.cursors[hex(node)] = { storeId, seq }
-    replaceFileSync(join(this.store.root, cursorsFile), utf8(`${JSON.stringify(this.cursors)}\n`), { durable: false })
+    this.cursors.set(node, { storeId, seq })
   }
 }
 
@@ -380,36 +371,4 @@ function count(total: Counts, verdict: Verdict): void {
   if (verdict === 'refuse') total.refused++
   else if (verdict === 'hold') total.held++
   else total.events++
-}
-
-function readCursors(root: string): Cursors {
-  const bytes = readFileRangeSync(join(root, cursorsFile), 0, maxCursorBytes)
-  const cursors = Object.create(null) as Cursors
-  if (bytes === undefined) return cursors
-  try {
-    return Object.assign(cursors, JSON.parse(textOf(bytes)))
-  } catch {
-    return cursors
-  }
-}
-
-/** Returns the part of a block from an entry on, or undefined where nothing of it is left. */
-function afterEntry(block: ProvenBlock, size: number): ProvenBlock | undefined {
-  if (block.from === size) return block
-  if (block.from > size)
-    throw new RejoinError('E_INCOMPLETE', `entries from ${block.from} for a log of which only ${size} could be stored`)
-  if (block.from + block.count <= size) return undefined
-  const lines = block.lines.filter(({ index }) => index >= size)
-  const first = lines[0]
-  // entries of a withheld run came in another way meanwhile: the next sync asks from there
-  if (first?.index !== size)
-    throw new RejoinError('E_INCOMPLETE', `a withheld run reaches over entry ${size}, up to which the log came`)
-  const shifted = lines.map((line) => ({ ...line, start: line.start - first.start, end: line.end - first.start }))
-  return {
-    from: size,
-    count: block.from + block.count - size,
-    text: block.text.subarray(first.start),
-    lines: shifted,
-    tileHash: undefined
-  }
 }

@@ -47,24 +47,25 @@ export class TextSeeker {
     heads: readonly WireHead[],
     folderOf: (log: LogId) => LogFolder | undefined
   ): readonly TextPull[] {
-    const pulls: TextPull[] = []
-    for (const { log: id, size, texts } of heads) {
-      const log = logIdOfHash(id)
+    const listed = heads.map(({ log, size, texts }) => ({ log: logIdOfHash(log), size, texts }))
+    const logs = new Set(listed.map(({ log }) => log))
+    // where only differing heads are listed, a log that both sides have is not: it is asked about once
+    const others = this.unseen.logs().flatMap((log) => (logs.has(log) ? [] : [{ log, size: Number.MAX_SAFE_INTEGER, texts: -1 }]))
+    return [...listed, ...others].flatMap(({ log, size, texts }) => {
       const folder = folderOf(log)
-      if (folder === undefined) continue
+      if (folder === undefined) return []
       const both = Math.min(size, folder.checkpoint?.size ?? 0)
       const key = `${hex(node)}/${hex(store)}/${log}`
       const before = this.asked.get(key)
-      const asked = before?.texts === texts ? before : { texts, tiles: new TileSet() }
+      const asked = before !== undefined && (before.texts === texts || texts < 0) ? before : { texts, tiles: new TileSet() }
       this.asked.set(key, asked)
       const ranges = this.unseen
         .of(log)
         .without(asked.tiles, Math.ceil(both / tileWidth))
         .map(([from, to]) => ({ from: from * tileWidth, to: Math.min(to * tileWidth, both) }))
       for (const { from, to } of ranges) asked.tiles.add(Math.floor(from / tileWidth), Math.ceil(to / tileWidth))
-      if (ranges.length > 0) pulls.push({ log, ranges })
-    }
-    return pulls
+      return ranges.length > 0 ? [{ log, ranges }] : []
+    })
   }
 
   /** Forgets whom it asked for what: the rules changed. */

@@ -14,6 +14,7 @@ export class Unseen {
   private readonly store: Store
   private readonly tiles = new Map<LogId, TileSet>()
   private changed = false
+  private isForgotten = false
 
   constructor(store: Store) {
     this.store = store
@@ -36,6 +37,13 @@ export class Unseen {
       this.changed = true
     }
     return found
+  }
+
+  /** Returns the logs of which some tiles are known to lack text. */
+  logs(): readonly LogId[] {
+    if (this.isForgotten) for (const { log } of this.store.listHeads()) this.of(log)
+    this.isForgotten = false
+    return [...this.tiles].flatMap(([log, { ranges }]) => (ranges.length > 0 ? [log] : []))
   }
 
   private search(folder: LogFolder): TileSet {
@@ -71,6 +79,7 @@ export class Unseen {
   /** Forgets what was judged: the rules changed, so that refused text may be wanted now. */
   forget(): void {
     this.tiles.clear()
+    this.isForgotten = true
     this.changed = true
   }
 

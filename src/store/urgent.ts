@@ -9,12 +9,14 @@ import {
   equal,
   type Fork,
   forkPath,
+  fromBase64,
   isLogId,
   type LogId,
   lowestFork,
   maxUrgentBytes,
   type Opened,
   RejoinError,
+  textOf,
   type UrgentRecord,
   utf8,
   verifyUrgent
@@ -38,6 +40,7 @@ interface Known {
 
 /** most logs without entries of which records are kept: anybody can make such a log */
 const maxStrangers = 1000
+const maxSuspicionBytes = 128 * 1024
 
 /**
  * What ends logs: closings and fork proofs, each verified, in `logs/<id>/closed` and `logs/<id>/fork`. Of each log one of either
@@ -145,7 +148,9 @@ export class UrgentRecords {
    * and the rest takes turns from one call to the next.
    */
   forSession(maxCount: number): readonly Uint8Array[] {
-    const all = [...this.known.values()].toReversed().flatMap(({ closed, fork }) => [closed, fork].flatMap((one) => one?.bytes ?? []))
+    const all = [...this.known.values()]
+      .toReversed()
+      .flatMap(({ closed, fork }) => [closed, fork].flatMap((one) => one?.bytes ?? []))
     if (all.length <= maxCount) return all
     const fixed = Math.floor(maxCount / 2)
     const rest = all.slice(fixed)
@@ -162,6 +167,18 @@ export class UrgentRecords {
   /** Keeps two heads of which nothing has shown yet that one does not go on from the other. */
   noteSuspicion(log: LogId, notes: readonly [string, string]): void {
     replaceFileSync(join(this.root, suspicionPath(log)), utf8(`${JSON.stringify({ log, notes })}\n`), { durable: true })
+  }
+
+  /** Returns the two heads of a log that seem to contradict each other, ours first; undefined where there are none, or they are damaged. */
+  suspicion(log: LogId): readonly [Uint8Array, Uint8Array] | undefined {
+    const bytes = readFileRangeSync(join(this.root, suspicionPath(log)), 0, maxSuspicionBytes)
+    try {
+      const { notes } = JSON.parse(textOf(bytes ?? new Uint8Array(0))) as { readonly notes: readonly string[] }
+      const [ours, theirs] = notes.map((note) => fromBase64(note))
+      return ours === undefined || theirs === undefined ? undefined : [ours, theirs]
+    } catch {
+      return undefined
+    }
   }
 
   /** Returns the logs of which two heads seem to contradict each other. */

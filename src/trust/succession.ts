@@ -8,7 +8,11 @@ export interface ClosedBy {
 }
 
 /** Returns whether a log is the successor of a closed one. @see protocols/closing.md#CLOSING-6 */
-export function isSuccessor({ log: closedLog, closed }: Omit<ClosedBy, 'opened'>, log: LogId, { publicKey, succeeds }: Opened): boolean {
+export function isSuccessor(
+  { log: closedLog, closed }: Omit<ClosedBy, 'opened'>,
+  log: LogId,
+  { publicKey, succeeds }: Opened
+): boolean {
   const [closing] = closed.closings
   if (closed.conflict || closing === undefined || log === closedLog) return false
   const goesOn = succeeds?.log === closedLog && succeeds.size === closed.size && equal(succeeds.root, closed.root)

@@ -1,10 +1,11 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { didOf, type LogId, parseEvent, type RejoinEvent, signerOf } from '../../src/core/index.ts'
+import { closedPath, didOf, type LogId, parseEvent, type RejoinEvent, signerOf } from '../../src/core/index.ts'
+import { topicId } from '../../src/net/index.ts'
 import { finishRotation, rotateKeys } from '../../src/node/index.ts'
 import { beginRotation, readOwnLog, readRotation, readSeed } from '../../src/store/index.ts'
-import { failure } from '../net/hosts.ts'
+import { failure, open, patient } from '../net/hosts.ts'
 import { faults, made, meet, trust, up, type Up, write } from './nodes.ts'
 
 const patience = { timeout: 10_000 }
@@ -61,7 +62,7 @@ describe('a change of keys', () => {
     expect(b.node.gate.nameOf(third.did)).toBe('alice')
   })
 
-  it('CLOSING-5 URGENT-4: revoking at a size takes the text beyond it everywhere, through nodes that refuse the author', async () => {
+  it('CLOSING-5 CLOSING-14 URGENT-4: revoking at a size takes the text beyond it everywhere, through nodes that refuse the author', async () => {
     const [a, b, c, d] = [
       await up(await made('alice')),
       await up(await made('bob')),
@@ -187,6 +188,28 @@ describe('a change of keys', () => {
     expect(await failure(rotateKeys(a.root, { nextSeed: seed, size: 2 }))).toMatchObject({ code: 'E_USAGE' })
     const again = await up(a.root)
     expect(again.node.did).toBe(a.node.did)
+  })
+
+  it('URGENT-5: what does not verify is held against its sender, what does is not, and is passed on once', async () => {
+    const [a, b] = [await up(await made('alice')), await up(await made('bob'))]
+    await a.down()
+    await rotateKeys(a.root, { nextSeed: nextSeed(a.root) })
+    const record = readFileSync(join(a.root, closedPath(a.node.log)))
+    const topic = topicId('test', 'urgent')
+    const [herald, liar] = [await open({ listen: [] }), await open({ listen: [] })]
+    for (const { host } of [herald, liar]) {
+      host.gossip.subscribe(topic, () => 'ignore')
+      await host.dial(b.address, patient())
+      await vi.waitFor(() => expect(host.gossip.subscribers(topic)).toContain(b.node.nodeId), patience)
+    }
+    await herald.host.gossip.publish(topic, record)
+    await vi.waitFor(() => expect(b.node.store.urgent.closed(a.node.log)).toMatchObject({ size: 1 }), patience)
+    expect(b.node.scores.view(herald.host.peerId)).toEqual({ score: 0, standing: 'good' })
+    await liar.host.gossip.publish(
+      topic,
+      record.map((byte, at) => (at === record.length - 20 ? byte ^ 1 : byte))
+    )
+    await vi.waitFor(() => expect(b.node.scores.pointsOf(liar.host.peerId)).toBeLessThan(0), patience)
   })
 })
 

@@ -70,6 +70,8 @@ export class Writing {
       if (!wasAsked && isAsking) return
       if (!(faults.has('append-after-one-sync') && wasAsked && !isAsking)) log = undefined
     }
+    // a power cut before its first line was durable: there is no such log
+    if (log !== undefined && !this.holding.heads.has(log)) log = undefined
     log ??= this.open()
     const { disk } = this.holding
     const held = this.holding.heads.get(log) as Held

@@ -63,7 +63,7 @@ describe('Store', () => {
     const { log, lines } = foreignLines(bob, 1500)
     const taken = await takeForeign(folder.path, bob, log, lines.slice(0, 300), none, none)
     taken.append(blockOf(lines.slice(300, 1024), 300, none))
-    taken.close()
+    await taken.close()
     saveOffer(folder.path, offerOf(bob, log, lines, 300))
     {
       const { store, repairs } = await reopened(folder.path)
@@ -81,13 +81,34 @@ describe('Store', () => {
     expect(checkpoint && equal(tree.root(), checkpoint.root)).toBe(true)
   })
 
+  it('keeps what offers prove that end before the lines do, or begin where an earlier catch-up had got to (FOLDER-10)', async () => {
+    const { log, lines } = foreignLines(bob, 1500)
+    const cases = [
+      // the offer ends at 600, and more lines came after it
+      { offer: offerOf(bob, log, lines.slice(0, 600), 300), kept: 600 },
+      // a catch-up that was cut off at 512 was gone on with, and cut off again
+      { offer: offerOf(bob, log, lines, 512), kept: 1024 }
+    ]
+    for (const { offer, kept } of cases) {
+      using folder = temporaryFolder()
+      await newNode(folder.path)
+      const taken = await takeForeign(folder.path, bob, log, lines.slice(0, 300), none, none)
+      taken.append(blockOf(lines.slice(300, 1024), 300, none))
+      await taken.close()
+      saveOffer(folder.path, offer)
+      const { store } = await reopened(folder.path)
+      await using _closing = store
+      expect(store.needFolder(log).size).toBe(kept)
+    }
+  })
+
   it('falls back to the checkpoint where a saved offer is damaged (FOLDER-10)', async () => {
     using folder = temporaryFolder()
     await newNode(folder.path)
     const { log, lines } = foreignLines(bob, 1500)
     const taken = await takeForeign(folder.path, bob, log, lines.slice(0, 300), none, none)
     taken.append(blockOf(lines.slice(300, 1024), 300, none))
-    taken.close()
+    await taken.close()
     saveOffer(folder.path, offerOf(bob, log, lines, 300))
     const path = join(folder.path, 'private/incoming', log)
     const whole = readFileSync(path)
@@ -122,7 +143,7 @@ describe('Store', () => {
     const { log, keys } = await newNode(folder.path)
     const { log: other, lines } = foreignLines(bob, 700)
     const taken = await takeForeign(folder.path, bob, other, lines, new Set([1, 2, 400]), new Set([1]))
-    taken.close()
+    await taken.close()
     let number = 0
     for (const batches of [[1, 3, 250], [7, 300], [1], [600, 2]]) {
       const { store } = await reopened(folder.path, log)

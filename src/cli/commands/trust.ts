@@ -2,11 +2,20 @@ import { ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'
 
-/** Adds, removes or shows identities. */
-export async function trust(context: Context, action: 'add' | 'remove' | 'show', name?: string, key?: string): Promise<number> {
+/** Adds, removes or shows identities, or reads the file again. */
+export async function trust(
+  context: Context,
+  action: 'add' | 'remove' | 'show' | 'reload',
+  name?: string,
+  key?: string
+): Promise<number> {
   const args = { action, ...(name !== undefined && { name }), ...(key !== undefined && { key }) }
   await printAll(context, ask(context, 'trust', args), (record) => {
     if (action !== 'show' && context.quiet) return
+    if (action === 'reload') {
+      print(`version ${String(record['version'])} of ${printable(String(record['name']))} is in force, and all was judged by it`)
+      return
+    }
     const identities = record['identities'] as readonly { readonly name: string; readonly keys: readonly string[] }[]
     for (const identity of identities) for (const one of identity.keys) print(`${printable(identity.name).padEnd(16)} ${one}`)
     if (identities.length === 0) print('nobody is trusted yet: rejoin trust add NAME KEY')

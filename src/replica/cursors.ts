@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { hex, textOf, utf8 } from '../core/index.ts'
+import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+
+/** Up to which change another store was read. */
+export interface Cursor {
+  readonly storeId: string
+  readonly seq: number
+}
+
+const path = 'private/cursors.json'
+const maxBytes = 64 * 1024 * 1024
+
+/** How far the stores of other nodes were read, by the nodes' public keys. It may be lost: then heads are compared. */
+export class Cursors {
+  private readonly root: string
+  private readonly known: Map<string, Cursor>
+
+  constructor(root: string) {
+    this.root = root
+    this.known = read(root)
+  }
+
+  /** Returns what is remembered of a node's store. */
+  get(node: Uint8Array): Cursor | undefined {
+    return this.known.get(hex(node))
+  }
+
+  /** Remembers that everything of a store up to a change is here. */
+  set(node: Uint8Array, cursor: Cursor): void {
+    const before = this.get(node)
+    if (before?.storeId === cursor.storeId && before.seq === cursor.seq) return
+    this.known.set(hex(node), cursor)
+    this.write()
+  }
+
+  /** Forgets everything, so that the next sync looks at everything again. */
+  clear(): void {
+    this.known.clear()
+    this.write()
+  }
+
+  private write(): void {
+    const text = `${JSON.stringify(Object.fromEntries(this.known))}\n`
+    replaceFileSync(join(this.root, path), utf8(text), { durable: false })
+  }
+}
+
+function read(root: string): Map<string, Cursor> {
+  const bytes = readFileRangeSync(join(root, path), 0, maxBytes)
+  if (bytes === undefined) return new Map()
+  try {
+    return new Map(Object.entries(JSON.parse(textOf(bytes)) as Readonly<Record<string, Cursor>>))
+  } catch {
+    return new Map()
+  }
+}
