@@ -1,3 +1,4 @@
+export * from './accepted.ts'
 export * from './config.ts'
 export * from './control.ts'
 export * from './live.ts'

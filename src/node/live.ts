@@ -11,6 +11,8 @@ import { Settler } from './settle.ts'
 /** how long an append waits for a peer that brings the own log's lost tail back, in milliseconds */
 const tailWaitMs = 30_000
 const retryMs = 3000
+/** how long texts that came as hashes are gathered before others are asked for them, in milliseconds */
+const seekMs = 1000
 /** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
 const servedIdleMs = 500
 
@@ -29,6 +31,8 @@ export class Live implements AsyncDisposable {
   private readonly announcer: Announcer
   private readonly witnessing: Witnessing
   private readonly stopAccepted: () => void
+  private readonly stopUnseen: () => void
+  private seekTimer: NodeJS.Timeout | undefined
   private readonly stopDenied: () => void
   /** blob streams that peers have open; whether they were sent events; when either was last so */
   private readonly serving = { streams: 0, sentEvents: false, lastMs: 0 }
@@ -48,6 +52,7 @@ export class Live implements AsyncDisposable {
       pullLater: (peerId) => this.retry(peerId),
       onStored: () => this.fetcher.poke()
     })
+    this.stopUnseen = node.onUnseen(() => this.seekSoon())
     this.stopAccepted = node.onAccepted(([first]) => {
       if (first?.event !== undefined) this.fetcher.revisit(first.log, first.index)
     })
@@ -242,6 +247,17 @@ export class Live implements AsyncDisposable {
     }
   }
 
+  /** Asks other peers for texts that came as hashes, not more often than every second or so. */
+  private seekSoon(): void {
+    this.seekTimer ??= setTimeout(
+      () => {
+        this.seekTimer = undefined
+        this.pullFromAny()
+      },
+      seekMs * (0.5 + Math.random())
+    )
+  }
+
   private pullFromAny(): void {
     for (const { peerId } of this.host.peers()) this.syncSoon(peerId)
   }
@@ -284,6 +300,8 @@ export class Live implements AsyncDisposable {
     for (const timer of this.retries.values()) clearTimeout(timer)
     this.announcer[Symbol.dispose]()
     this.stopAccepted()
+    this.stopUnseen()
+    clearTimeout(this.seekTimer)
     this.stopDenied()
     this.stopping.abort(new RejoinError('E_TERMINATED', 'the node is going down'))
     await Promise.allSettled(this.syncing.values())

@@ -1,5 +1,6 @@
 import { type EntryLine, hex, linesOf, type LogId, parseEvent, type RejoinEvent } from '../core/index.ts'
-import type { Accepted, Node } from './node.ts'
+import type { Accepted } from './accepted.ts'
+import type { Node } from './node.ts'
 
 /** One entry as `rejoin log` shows it. */
 export interface LogRecord {

@@ -7,12 +7,10 @@ import {
   type LogId,
   peerIdOf,
   RejoinError,
-  type RejoinEvent,
   type Succeeds,
-  type Verdict,
   vkeyOf
 } from '../core/index.ts'
-import { type Changed, LocalReplica, StoreEnds } from '../replica/index.ts'
+import { LocalReplica, StoreEnds } from '../replica/index.ts'
 import {
   type BlobStore,
   copiedFrom,
@@ -34,6 +32,7 @@ import { type Config, createConfig, loadConfig } from './config.ts'
 import { openOwnLog } from './open-log.ts'
 import { PeerBook } from './peer-book.ts'
 import { PeerScores } from './peer-score.ts'
+import { type Accepted, acceptedChange, acceptedOf } from './accepted.ts'
 import { Rejudging } from './rejudging.ts'
 import { finishRotation } from './rotate.ts'
 import { Told } from './told.ts'
@@ -49,17 +48,6 @@ export interface NodeOptions {
   readonly flags?: Partial<Config>
   /** a folder of this machine that is not in any backup of data folders: notices where an older folder was put back */
   readonly stateFolder?: string | undefined
-}
-
-/** An event that was accepted into the replica, with its place. */
-export interface Accepted {
-  readonly log: LogId
-  readonly index: number
-  readonly event: RejoinEvent | undefined
-  /** leaf hash in hexadecimal, where the text is withheld */
-  readonly withheld: string | undefined
-  readonly verdict: string
-  readonly rule: string
 }
 
 /** A node: its key, its data folder, its rules. One process at a time has it open. */
@@ -80,6 +68,7 @@ export class Node implements AsyncDisposable {
   readonly nodeId: string
   private readonly notify: (notice: Notice) => void
   private readonly listeners = new Set<(accepted: readonly Accepted[]) => void>()
+  private readonly unseenListeners = new Set<() => void>()
   private readonly judgedListeners = new Set<(log: LogId, judged: readonly Judged[]) => void>()
   /** signs as a witness, where this node is one */
   readonly cosigner: Cosigner | undefined
@@ -132,6 +121,9 @@ export class Node implements AsyncDisposable {
       onAccepted: (log, judged) => {
         this.tell(judged.map(({ line, event, decision }) => acceptedOf(log, line, event, decision)))
         for (const listener of this.judgedListeners) listener(log, judged)
+      },
+      onUnseen: () => {
+        for (const listener of this.unseenListeners) listener()
       },
       onHeard: (author, log, size) => this.peers.heard(didOf(author), log, size),
       onConflict: (log) => void this.conflicted(log)
@@ -224,6 +216,12 @@ export class Node implements AsyncDisposable {
   /** Tells a person something about this node. */
   say(notice: Notice): void {
     this.notify(notice)
+  }
+
+  /** Calls back when entries came as hashes whose texts others may have. Returns how to stop it. */
+  onUnseen(listener: () => void): () => void {
+    this.unseenListeners.add(listener)
+    return () => void this.unseenListeners.delete(listener)
   }
 
   /** Calls back with every verdict on what comes from others. Returns how to stop it. */
@@ -333,27 +331,6 @@ export class Node implements AsyncDisposable {
     this.stopGrown()
     this.ownSize?.close()
     this.ownSize = undefined
-  }
-}
-
-function acceptedChange({ log, index, hash, event, after, rule }: Changed): Accepted {
-  return acceptedOf(log, { index, hash }, event, { verdict: after, rule })
-}
-
-function acceptedOf(
-  log: LogId,
-  { index, hash }: { readonly index: number; readonly hash: Uint8Array },
-  event: RejoinEvent | undefined,
-  { verdict, rule }: { readonly verdict: Verdict; readonly rule: string }
-): Accepted {
-  const used = verdict === 'relay' || verdict === 'keep'
-  return {
-    log,
-    index,
-    event: used ? event : undefined,
-    withheld: used ? undefined : Buffer.from(hash).toString('hex'),
-    verdict,
-    rule
   }
 }
 

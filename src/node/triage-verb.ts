@@ -4,7 +4,8 @@ import type { VerbRecord } from './control.ts'
 import { findPlaces, textAt } from './find.ts'
 import { heldRecord, listHeld, rulingNow } from './held-events.ts'
 import { authorOf } from './log-view.ts'
-import type { Accepted, Node } from './node.ts'
+import type { Accepted } from './accepted.ts'
+import type { Node } from './node.ts'
 import type { VerbContext } from './verbs.ts'
 
 /** What `rejoin triage` asks for: the held events, or a person's decision about some. */

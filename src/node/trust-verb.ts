@@ -15,7 +15,8 @@ export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): 
   const { action, name = '', key = '' } = args
   if (action === 'add') addIdentity(node.root, name, key)
   else if (action === 'remove') removeIdentity(node.root, name)
-  else if (action !== 'show' && action !== 'reload') throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
+  else if (action !== 'show' && action !== 'reload')
+    throw new RejoinError('E_USAGE', `trust knows no action ${JSON.stringify(action)}`)
   if (node.reloadTrust()) live?.rulesChanged()
   if (live === undefined || action === 'reload') await node.settled()
   const { file } = node.gate.rules

@@ -54,6 +54,8 @@ export interface LocalHooks {
   readonly onHeard?: (author: PublicKey, log: LogId, size: number) => void
   /** a signed head contradicts what is here */
   readonly onConflict?: (log: LogId) => void
+  /** entries came as hashes: another replica may have their texts */
+  readonly onUnseen?: (log: LogId) => void
   /** where verdicts are recorded; the store's own files where it is left out */
   readonly verdicts?: Verdicts
   /** what ends logs, where the gate asks it too */
@@ -228,6 +230,7 @@ export class LocalReplica implements Replica {
       }
     }
     for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
+    if (block.lines.some(({ withheld }) => withheld)) this.hooks.onUnseen?.(log)
     this.store.append(folder, stored, used)
     this.verdicts.note(log, verdictLines(judged, this.gate.rules.file.digest, new Date(nowMs).toISOString()))
     this.hooks.onAccepted?.(log, judged)

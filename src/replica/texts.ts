@@ -29,6 +29,8 @@ interface Asked {
   /** which change of the other side's texts it was asked at */
   readonly texts: number
   readonly tiles: TileSet
+  /** entries that both sides had then: of the tile in which that ends only the first part was asked for */
+  size: number
 }
 
 /** Which tiles of texts were asked of whom, in this run of the node. */
@@ -57,8 +59,11 @@ export class TextSeeker {
       const both = Math.min(size, folder.checkpoint?.size ?? 0)
       const key = `${hex(node)}/${hex(store)}/${log}`
       const before = this.asked.get(key)
-      const asked = before !== undefined && (before.texts === texts || texts < 0) ? before : { texts, tiles: new TileSet() }
+      const asked =
+        before !== undefined && (before.texts === texts || texts < 0) ? before : { texts, tiles: new TileSet(), size: both }
       this.asked.set(key, asked)
+      if (both > asked.size) asked.tiles.remove(Math.floor(asked.size / tileWidth))
+      asked.size = Math.max(asked.size, both)
       const ranges = this.unseen
         .of(log)
         .without(asked.tiles, Math.ceil(both / tileWidth))
