@@ -16,6 +16,8 @@ import { ioError, readFileRangeSync, replaceFileSync, syncFolderSync, writeFully
 const datasync = promisify(fdatasync)
 const wholeFile = Number.MAX_SAFE_INTEGER
 const newline = 10
+/** full files that wait to be made durable together */
+const retireAtOnce = 16
 
 /** Where one line of an entries file begins, and which entry it is. */
 interface Mark {
@@ -82,6 +84,8 @@ export class Entries {
   private readonly root: string
   private readonly log: LogId
   private fd: { readonly number: number; readonly handle: number; sizeBytes: number } | undefined
+  /** files that are full and not yet on their way to the disk */
+  private readonly full: NonNullable<typeof this.fd>[] = []
   /** files that are full, on their way to the disk */
   private readonly retiring = new Set<Promise<void>>()
   /** full files that did not reach the disk, and why */
@@ -217,15 +221,25 @@ export class Entries {
     return this.fd
   }
 
-  /** Makes a full file durable in the background, so that a long catch-up has little left to wait for at its end. */
-  private retire({ number, handle }: NonNullable<typeof this.fd>): void {
-    const work = datasync(handle)
-      .catch((cause: unknown) => void this.unsynced.set(this.path(number * entriesPerFile), cause))
-      .finally(() => {
-        closeSync(handle)
-        this.retiring.delete(work)
-      })
-    this.retiring.add(work)
+  /**
+   * Makes full files durable in the background, some at a time, so that a long catch-up has little left to wait for at its end. While a
+   * file is being synced, making another one takes milliseconds.
+   */
+  private retire(file: NonNullable<typeof this.fd>): void {
+    this.full.push(file)
+    if (this.full.length >= retireAtOnce) this.syncFull()
+  }
+
+  private syncFull(): void {
+    for (const { number, handle } of this.full.splice(0)) {
+      const work = datasync(handle)
+        .catch((cause: unknown) => void this.unsynced.set(this.path(number * entriesPerFile), cause))
+        .finally(() => {
+          closeSync(handle)
+          this.retiring.delete(work)
+        })
+      this.retiring.add(work)
+    }
   }
 
   /** Makes everything appended so far durable. */
@@ -239,6 +253,7 @@ export class Entries {
         syncFileSync(path)
         this.unsynced.delete(path)
       }
+      this.syncFull()
       if (current !== undefined) await datasync(current.handle)
       await Promise.all(this.retiring)
       for (const cause of this.unsynced.values()) throw cause
@@ -315,6 +330,7 @@ export class Entries {
   async close(): Promise<void> {
     this.closeFile()
     this.loaded = undefined
+    this.syncFull()
     await Promise.all(this.retiring)
   }
 }

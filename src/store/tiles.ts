@@ -16,6 +16,10 @@ import type { Entries } from './entries.ts'
 import { readFileRangeSync, replaceFile, replaceFileSync } from './file.ts'
 
 const fullBytes = tileWidth * 32
+/** tiles that may wait, 8 MiB */
+const maxPending = 1024
+/** how long no tile may have come before those that wait are written, in milliseconds */
+const pauseMs = 20
 
 /** The hash tiles of one log: derived from its lines, written when full, made again when missing. */
 export class Tiles {
@@ -25,6 +29,7 @@ export class Tiles {
   /** tiles on their way to their files */
   private readonly pending = new Map<string, Uint8Array>()
   private writing: Promise<void> | undefined
+  private timer: NodeJS.Timeout | undefined
 
   constructor(root: string, log: LogId, entries: Entries) {
     this.root = root
@@ -33,11 +38,20 @@ export class Tiles {
   }
 
   /**
-   * Writes a full tile in the background: making a file takes as long as hashing a tile's lines. Not durable, and a tile that
-   * can't be written is left out, since it can be made again.
+   * Writes a full tile in the background, once appends pause: making a file takes as long as hashing a tile's lines, and delays the
+   * fsync of lines. Not durable, and a tile that can't be written is left out, since it can be made again.
    */
   write({ level, index, hashes }: FullTile): void {
     this.pending.set(tilePath(this.log, level, index), hashes)
+    if (this.writing !== undefined) return
+    if (this.pending.size >= maxPending) this.begin()
+    else if (this.timer === undefined) this.timer = setTimeout(() => this.begin(), pauseMs)
+    else this.timer.refresh()
+  }
+
+  private begin(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
     this.writing ??= this.drain()
   }
 
@@ -56,6 +70,7 @@ export class Tiles {
 
   /** Waits until every tile is in its file. */
   async flush(): Promise<void> {
+    this.begin()
     await this.writing
   }
 

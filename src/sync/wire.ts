@@ -3,7 +3,7 @@ import { maxLinesTextBytes, maxSyncFrameBytes, RejoinError, type SyncMessage, sy
 
 /** text shorter than this goes as it is */
 const compressFromBytes = 256
-const level = 3
+const level = 1
 /** room that a LINES frame needs beside its text */
 const overheadBytes = 64
 
