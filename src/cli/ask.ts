@@ -3,6 +3,10 @@ import { type Context, stateFolder } from './context.ts'
 import { diagnostics } from './diagnostics.ts'
 import { endProgress, printJson, progress } from './output.ts'
 
+/** how long a command waits for a node that is starting or ending, in milliseconds */
+const startingMs = 3000
+const againMs = 100
+
 /** A record of a verb with all its members. */
 export type AnyRecord = VerbRecord & Readonly<Record<string, unknown>>
 
@@ -22,26 +26,36 @@ export async function* ask(
   args: object,
   { network = false }: AskOptions = {}
 ): AsyncGenerator<AnyRecord> {
+  const { codeOf } = await import('../core/index.ts')
   const { askNode, Live, Node, runVerb } = await import('../node/index.ts')
-  const running = askNode(root, verb, args, signal)
-  for (;;) {
-    const next = await running.next()
-    if (next.done === true) {
-      if (next.value) return
-      break
-    }
-    yield next.value as AnyRecord
-  }
-  const flags = network ? { listen: [], mdns: false, peers: [] } : {}
   const logOf = diagnostics({ quiet })
   const log = logOf('node')
-  await using node = await Node.open(root, { flags, stateFolder: stateFolder(), onNotice: (text) => log.warn({}, text) })
-  if (!network) {
-    yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
+  const flags = network ? { listen: [], mdns: false, peers: [] } : {}
+  for (const giveUpMs = Date.now() + startingMs; ; ) {
+    const running = askNode(root, verb, args, signal)
+    let next = await running.next()
+    for (; next.done !== true; next = await running.next()) yield next.value as AnyRecord
+    if (next.value) return
+    const options = { flags, stateFolder: stateFolder(), onNotice: (text: string) => log.warn({}, text) }
+    const opened = await Node.open(root, options).catch((error: unknown) => {
+      // a node that is starting or ending has the folder open, and no socket yet or any more
+      if (codeOf(error) === 'E_LOCKED' && Date.now() < giveUpMs) return undefined
+      throw error
+    })
+    if (opened === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, againMs))
+      signal.throwIfAborted()
+      continue
+    }
+    await using node = opened
+    if (!network) {
+      yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
+      return
+    }
+    await using live = await Live.open(node, { log: logOf('net') })
+    yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
     return
   }
-  await using live = await Live.open(node, { log: logOf('net') })
-  yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
 }
 
 /** Prints the records of a verb: as JSON lines, or as `show` words them; progress goes to standard error. */

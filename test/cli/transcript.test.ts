@@ -38,6 +38,7 @@ function tools(lab: string): Readonly<Record<string, string>> {
     rejoin: `#!/bin/sh\nexec "${execPath}" "${main}" "$@"\n`,
     'node-up': `#!/bin/sh
 # brings the node of a data folder up, and waits until it is ready
+: > "$1.up"
 rejoin up --data "$1" --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 > "$1.up" 2> "$1.err" & echo $! > "$1.pid"
 until [ -s "$1.up" ]; do kill -0 "$(cat "$1.pid")" || exit 1; sleep 0.02; done\n`,
     'node-down': `#!/bin/sh
