@@ -218,9 +218,76 @@ function proofs() {
   return { ...expected, tlogProofs, receipts, consistency }
 }
 
+const textOfLines = (from: number, to: number): string =>
+  lines
+    .slice(from, to)
+    .map((line) => `${textOf(line)}\n`)
+    .join('')
+
+/** Announcements, and what a node decides on each that has the first six lines and trusts the writer. */
+function announcements() {
+  const head = headAt(8)
+  const announcement = {
+    log: core.hashOfLogId(log),
+    from: 6,
+    note: head.checkpoint.note,
+    cose: head.cose.bytes,
+    text: utf8(textOfLines(6, 8))
+  }
+  const marker = `${core.encodeWithheld({ hash: core.leafHash(lineAt(6)), size: 1 })}\n`
+  const forged = core.signCheckpoint({ log, size: 8, root: head.root }, thief).note
+  const one = (name: string, changed: Partial<core.Announcement>, verdict: string) => ({
+    name,
+    message: hex(core.encodeAnnouncement({ ...announcement, ...changed })),
+    verdict
+  })
+  return {
+    ...expected,
+    known: lines.slice(0, 6).map(textOf),
+    announcements: [
+      one('two new lines', {}, 'judge'),
+      one('one of them only as its hash', { text: utf8(marker + textOfLines(7, 8)) }, 'judge'),
+      one('the head alone', { from: 8, text: new Uint8Array(0) }, 'ignore'),
+      one('lines that leave a gap', { from: 7, text: utf8(textOfLines(7, 8)) }, 'ignore'),
+      one('lines that do not lead to the head: the writer may have another history', { text: utf8(textOfLines(5, 7)) }, 'ignore'),
+      one('a head signed by another key', { note: forged }, 'reject'),
+      { name: 'no announcement', message: '0a03010203', verdict: 'reject' }
+    ]
+  }
+}
+
+/** The files of a folder with one log, as a stick or a web root has them. */
+function folder() {
+  const { checkpoint, cose } = headAt(300)
+  const members = { format: 'rejoin', network: 'vectors', version: 1 }
+  const check = hex(core.sha256(utf8(core.canonicalize(members))))
+  return {
+    log,
+    files: {
+      'replica.json': `${core.canonicalize({ ...members, check })}\n`,
+      'oci-layout': '{"imageLayoutVersion":"1.0.0"}',
+      'index.json': '{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}',
+      [core.entriesPath(log, 0)]: textOfLines(0, 300),
+      [core.checkpointPath(log)]: textOf(checkpoint.note)
+    },
+    base64: {
+      [core.checkpointCosePath(log)]: base64(cose.bytes),
+      [core.tilePath(log, 0, 0)]: base64(core.concat(lines.slice(0, 256).map((line) => core.leafHash(line))))
+    }
+  }
+}
+
 /** Returns the text of each file of protocols/vectors. */
 export function vectorFiles(): ReadonlyMap<string, string> {
-  const files = { key: keys(), event: events(), log: logs(), checkpoint: checkpoints(), proof: proofs() }
+  const files = {
+    key: keys(),
+    event: events(),
+    log: logs(),
+    checkpoint: checkpoints(),
+    proof: proofs(),
+    gossip: announcements(),
+    folder: folder()
+  }
   return new Map(Object.entries(files).map(([name, value]) => [`${name}.json`, `${JSON.stringify(value, undefined, 2)}\n`]))
 }
 

@@ -50,7 +50,7 @@ function table<T extends Case>(cases: readonly T[]): [string, string, T][] {
 describe('protocols/vectors', () => {
   it('are what scripts/vectors.ts writes', () => {
     const files = vectorFiles()
-    expect(files.size).toBe(5)
+    expect(files.size).toBe(7)
     for (const [name, text] of files) expect(readFileSync(join(folder, name), 'utf8'), name).toBe(text)
   })
 
