@@ -6,6 +6,7 @@ import {
   didOf,
   type LogId,
   peerIdOf,
+  peerLimitsOf,
   RejoinError,
   type Succeeds,
   vkeyOf
@@ -105,6 +106,7 @@ export class Node implements AsyncDisposable {
     })
     this.peers = new PeerBook(root)
     this.scores = new PeerScores(this.peers)
+    this.scores.configure(rules.file.peers ?? peerLimitsOf({}))
     this.stopGrown = store.onGrown(({ log, size }) => {
       if (log === this.ownLog) this.ownSize?.note(size)
       // where it fails, that was told
@@ -135,6 +137,7 @@ export class Node implements AsyncDisposable {
       known: this.known,
       replica: this.replica,
       ownLog: () => this.ownLog,
+      onRules: ({ file }) => this.scores.configure(file.peers ?? peerLimitsOf({})),
       onChanged: (changed) => this.tell(changed.map(acceptedChange)),
       onNotice: notify
     })

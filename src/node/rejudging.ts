@@ -1,4 +1,4 @@
-import type { LogId } from '../core/index.ts'
+import type { Compiled, LogId } from '../core/index.ts'
 import type { Changed, LocalReplica } from '../replica/index.ts'
 import type { BlobStore, Store } from '../store/index.ts'
 import type { Gate, Known } from '../trust/index.ts'
@@ -13,6 +13,8 @@ export interface RejudgingOptions {
   readonly known: Known
   readonly replica: LocalReplica
   readonly ownLog: () => LogId
+  /** other rules are in force */
+  readonly onRules: (rules: Compiled) => void
   readonly onChanged: (changed: readonly Changed[]) => void
   readonly onNotice: (text: string) => void
 }
@@ -41,6 +43,7 @@ export class Rejudging {
     if (rules.file.digest === gate.rules.file.digest) return false
     known.reload(rules, nowMs)
     gate.reload(rules)
+    this.options.onRules(rules)
     replica.seekAnew()
     this.soon()
     return true

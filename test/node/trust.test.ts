@@ -123,6 +123,18 @@ default: relay
     expect(filesWith(a.root, 'pkg:npm/mine').filter((path) => !path.startsWith('tmp/'))).toEqual([])
   })
 
+  it('peers are held to what the trust file says, also after it changed', async () => {
+    const { a, b } = await row({ ...none, a: 'reputation: {malformed: -10, graylistBelow: -15}\n' })
+    const peer = b.node.nodeId
+    a.node.scores.fault(peer, 'E_FRAME')
+    expect(a.node.scores.isDenied(peer)).toBe(false)
+    a.node.scores.fault(peer, 'E_FRAME')
+    expect(a.node.scores.isDenied(peer)).toBe(true)
+    writeTrust(a.root, 2, { b: b.node.did }, 'reputation: {malformed: -10, graylistBelow: -50}\n')
+    await reload(a)
+    expect(a.node.scores.isDenied(peer)).toBe(false)
+  })
+
   it('TRUST-24 a file with a lower version, or one that is wrong, leaves the rules that were in force, also over a restart', async () => {
     const { a, b } = await row({ ...none, b: 'mediaTypes: {deny: ["text/x-secret"]}\n' })
     const dids = { a: a.node.did, b: b.node.did }

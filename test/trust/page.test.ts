@@ -96,8 +96,6 @@ describe('protocols/trust.md', () => {
       'issuers',
       'limits',
       'quotas',
-      'rateLimits',
-      'reputation',
       'budget',
       'receipts',
       'import'

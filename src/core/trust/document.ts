@@ -1,3 +1,4 @@
+import type { PeerLimitsDocument } from './peer-limits.ts'
 import type { Verdict } from './verdict.ts'
 
 /** A key as it stands in a trust file. */
@@ -51,7 +52,7 @@ export interface PatternsDocument {
 type Named<T> = Readonly<Record<string, T>>
 
 /** A trust file as it stands there, of the shape that protocols/schemas/trust/trust.schema.json describes. Members without effect here are left out. */
-export interface TrustDocument {
+export interface TrustDocument extends PeerLimitsDocument {
   readonly name?: string
   readonly version?: number
   readonly root?: { readonly threshold: number; readonly keys: readonly string[] }

@@ -1,5 +1,6 @@
 import type { LogId } from '../log/log-id.ts'
 import type { PublicKey } from '../key.ts'
+import type { PeerLimits } from './peer-limits.ts'
 import type { Verdict } from './verdict.ts'
 
 /** A key of the trust file. Times are Unix milliseconds. */
@@ -104,6 +105,8 @@ export interface TrustFile {
   readonly tlogPolicy?: string
   /** events and bytes that one identity may have here, over all its logs */
   readonly quotas: ReadonlyMap<string, { readonly events: number; readonly bytes: number }>
+  /** what peers are held to, where the file says so */
+  readonly peers?: PeerLimits
   /** undefined: every event of a known identity that is not denied is relayed */
   readonly rules?: readonly TrustRule[]
   /** where no rule fits */
