@@ -1,4 +1,4 @@
-import { decideOn, didOf, type Facts, parseEvent, RejoinError, type RejoinEvent, type Ruling } from '../core/index.ts'
+import { decideOn, didOf, type Facts, eventIn, type RejoinEvent, type Ruling } from '../core/index.ts'
 import type { EventRef, VerdictLine } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { findPlaces, textAt } from './find.ts'
@@ -20,7 +20,7 @@ export async function* explainVerb({ node, args }: VerbContext<ExplainArgs>): As
 async function explain(node: Node, place: EventRef): Promise<VerbRecord> {
   const { log, index } = place
   const here = textAt(node, place)
-  const event = here && parseOrNothing(here.line)
+  const event = here && eventIn(here.line)
   const { digest } = node.gate.rules.file
   const decision = node.verdicts.decisionOn(log, index)
   return {
@@ -60,13 +60,4 @@ async function rulingOf(
 /** Facts as JSON has them: those that wait for content are null. */
 function shown({ line: _line, overlap, gates, content, ...facts }: Facts): object {
   return { ...facts, overlap: overlap ?? null, gates: gates ?? null, content: content ?? null }
-}
-
-function parseOrNothing(line: Uint8Array): RejoinEvent | undefined {
-  try {
-    return parseEvent(line)
-  } catch (error) {
-    if (error instanceof RejoinError) return undefined
-    throw error
-  }
 }

@@ -4,8 +4,7 @@ import {
   entriesPerFile,
   leafHash,
   type LogId,
-  parseEvent,
-  RejoinError,
+  eventIn,
   type RejoinEvent,
   utf8,
   type Verdict
@@ -117,7 +116,7 @@ async function* rejudgeFile(
     const lying = lyingAt(store, folder, index)
     if (lying === undefined) continue
     const line = { index, size: 1, hash: leafHash(lying.line), withheld: false, start: 0, end: lying.line.length }
-    const event = parseOrNothing(lying.line)
+    const event = eventIn(lying.line)
     if (load !== undefined && event !== undefined) await load(event)
     const judged = gate.judgeOne(line, event, { ...arrival, before: lying.before })
     const { verdict, rule } = judged.decision
@@ -131,13 +130,4 @@ async function* rejudgeFile(
   verdicts.flush()
   yield* changed
   await new Promise((resolve) => setImmediate(resolve))
-}
-
-function parseOrNothing(line: Uint8Array): RejoinEvent | undefined {
-  try {
-    return parseEvent(line)
-  } catch (error) {
-    if (error instanceof RejoinError) return undefined
-    throw error
-  }
 }

@@ -9,9 +9,8 @@ import {
   linesOf,
   logIdOfHash,
   type LogId,
-  parseEvent,
+  eventIn,
   RejoinError,
-  type RejoinEvent,
   type TextPull,
   tileWidth,
   Tree,
@@ -114,7 +113,7 @@ export async function takeTexts(
         const text = block.text.subarray(part.start, part.end)
         if (line.size > 1) moves.lines.set(part.index, part.withheld ? text : hashLine(part))
         if (part.withheld) continue
-        const judged = gate.judgeOne(part, parseOrNothing(text), arrival)
+        const judged = gate.judgeOne(part, eventIn(text), arrival)
         judgedHere.push(judged)
         moveTo(moves, { index: part.index, line: text }, judged.decision.verdict)
         if (judged.decision.verdict === 'refuse') taken.refused++
@@ -153,13 +152,4 @@ function partsOf(theirs: ReadonlyMap<number, EntryLine>, { index, size }: EntryL
     at += part.size
   }
   return parts
-}
-
-function parseOrNothing(line: Uint8Array): RejoinEvent | undefined {
-  try {
-    return parseEvent(line)
-  } catch (error) {
-    if (error instanceof RejoinError) return undefined
-    throw error
-  }
 }

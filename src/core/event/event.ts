@@ -82,6 +82,16 @@ export function parseEvent(line: Uint8Array): RejoinEvent {
   return parseEventText(textOf(line), line)
 }
 
+/** Returns the event that a line holds, undefined where it holds none. */
+export function eventIn(line: Uint8Array): RejoinEvent | undefined {
+  try {
+    return parseEvent(line)
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
+  }
+}
+
 /**
  * Returns the line of an event, without its newline: one that parseEvent takes, so that no writer can sign what readers refuse.
  * @throws what parseEvent throws
