@@ -12,7 +12,6 @@ import {
   gateVulnerability,
   isDelegated,
   type LogId,
-  parseLogId,
   type RejoinEvent,
   type Ruling,
   type Standing,
@@ -56,7 +55,7 @@ export const warn = { warnings: ['freshness:warn'] } as const
 /** Likewise, of still older ones. */
 export const local = { warnings: ['freshness:local'] } as const
 /** A log of nobody in the examples. */
-export const otherLog: LogId = parseLogId('b'.repeat(52))
+export const otherLog: LogId = exampleLog('nobody')
 
 /** The media type of a manifest. */
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
@@ -142,7 +141,9 @@ export function rulingOn([, of, known]: VerdictRow, compiled: Compiled): Ruling 
   const all = evidence(of, { place: { log, index, author }, ...more })
   const gates = gatesOf(all, compiled)
   const standing =
-    as === undefined ? writerStanding(all, compiled.file, { quorum: false, gates }) : { ...boundStanding(all, compiled, as), gates }
+    as === undefined
+      ? writerStanding(all, compiled.file, { quorum: false, gates })
+      : { ...boundStanding(all, compiled, as), gates }
   if (budgetLeft === undefined && signatures === undefined) return decideBy(all, compiled, own, standing)
   const facts = factsOf(all, compiled.file, standing)
   const said = { ...facts.event, signatures: signatures ?? facts.event.signatures }
