@@ -1,5 +1,5 @@
 export type { Gossip, GossipVerdict } from './gossip.ts'
-export type { NetLog } from './log.ts'
+export { type NetLog, noLog } from './log.ts'
 export * from './names.ts'
 export * from './open-host.ts'
 export type { RemotePeer } from './remote-peer.ts'

@@ -8,6 +8,8 @@ export interface Config {
   readonly name: string
   /** multiaddrs to listen on */
   readonly listen: readonly string[]
+  /** where HTTP is served, HOST:PORT; not at all where it is empty */
+  readonly http: string
   /** multiaddrs to keep connected to */
   readonly peers: readonly string[]
   readonly mdns: boolean
@@ -24,6 +26,7 @@ const maxFileBytes = 256 * 1024
 const defaults: Config = {
   name: 'node',
   listen: ['/ip4/0.0.0.0/tcp/0'],
+  http: '',
   peers: [],
   mdns: true,
   syncEverySeconds: 60,
@@ -74,6 +77,7 @@ export function createConfig(root: string, name: string): void {
   const text = `# Settings of this node; rules about other writers are in trust.yaml.
 name: ${JSON.stringify(name)}
 # listen: ["/ip4/0.0.0.0/tcp/4001"]
+# http: "127.0.0.1:8080"
 # peers: ["/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…"]
 # mdns: true
 # syncEverySeconds: 60

@@ -67,6 +67,8 @@ export class Node implements AsyncDisposable {
   readonly share: SyncShare = newShare()
   readonly did: string
   readonly nodeId: string
+  /** where its HTTP port is, while it is open */
+  http: string | undefined
   private readonly notify: (notice: Notice) => void
   private readonly listeners = new Set<(accepted: readonly Accepted[]) => void>()
   private readonly unseenListeners = new Set<() => void>()

@@ -16,6 +16,7 @@ export async function* identify({ node, live }: VerbContext<Nothing>): AsyncGene
     vkey: node.vkey,
     publicKey: hex(node.keys.signer.publicKey),
     addresses,
+    http: node.http ?? null,
     network: node.store.network
   }
   yield await Promise.resolve({ kind: 'id', ...id })

@@ -49,6 +49,13 @@ export async function up(root: string, flags: Partial<Config> = {}): Promise<Up>
   return { root, node, live, address: live.host.addresses()[0] ?? '', notices, down }
 }
 
+/** Opens a data folder without the network. */
+export async function opened(root: string, flags: Partial<Config> = {}): Promise<Node> {
+  const node = await Node.open(root, { flags })
+  closing.push(node)
+  return node
+}
+
 /** Lets a node trust another key by a name. */
 export function trust({ root, node, live }: Up, name: string, did: string): void {
   addIdentity(root, name, did)

@@ -8,6 +8,7 @@ export async function id(context: Context): Promise<number> {
     for (const member of ['nodeId', 'did', 'logId', 'vkey', 'publicKey', 'network'])
       print(`${member.padEnd(10)} ${String(record[member])}`)
     for (const address of record['addresses'] as readonly string[]) print(`${'address'.padEnd(10)} ${address}`)
+    if (typeof record['http'] === 'string') print(`${'http'.padEnd(10)} ${record['http']}`)
   })
   return 0
 }

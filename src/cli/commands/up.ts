@@ -2,12 +2,13 @@ import type { Config } from '../../node/index.ts'
 import { listenControl, Live, Node, runVerb, watchTrust } from '../../node/index.ts'
 import { RejoinError } from '../../core/index.ts'
 import { type Context, stateFolder } from '../context.ts'
-import { diagnostics } from '../diagnostics.ts'
+import { diagnostics, type RoomLog } from '../diagnostics.ts'
 import { print, printJson } from '../output.ts'
 
 /** The options of `rejoin up`. */
 export interface UpFlags {
   readonly listen?: readonly string[]
+  readonly http?: string
   readonly peer?: readonly string[]
   readonly mdns?: boolean
   readonly next?: boolean
@@ -18,6 +19,7 @@ export interface UpFlags {
 export async function up(context: Context, flags: UpFlags): Promise<number> {
   const settings: Partial<Config> = {
     ...(flags.listen !== undefined && { listen: flags.listen }),
+    ...(flags.http !== undefined && { http: flags.http }),
     ...(flags.peer !== undefined && { peers: flags.peer }),
     ...(flags.mdns === false && { mdns: false }),
     ...(flags.witness === true && { witness: true })
@@ -30,6 +32,7 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
     onNotice: (text) => log.warn({}, text)
   })
   await using live = await Live.open(node, { log: logOf('net') })
+  await using _http = await openHttpOf(node, logOf('http'))
   const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
   const onReload = (): void => {
     try {
@@ -55,6 +58,14 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
   return 0
 }
 
+/** Opens the HTTP port where one was asked for; what it needs is loaded only then. */
+async function openHttpOf(node: Node, log: RoomLog): Promise<AsyncDisposable | undefined> {
+  const { http } = node.config
+  if (http === '') return undefined
+  const { openHttp } = await import('../../http/index.ts')
+  return await openHttp(node, http, { log })
+}
+
 function sayReady(context: Context, record: Readonly<Record<string, unknown>>, next: boolean): void {
   const { kind: _, ...id } = record
   if (context.json) {
@@ -65,6 +76,7 @@ function sayReady(context: Context, record: Readonly<Record<string, unknown>>, n
   print(`node       ${String(record['nodeId'])}`)
   print(`key        ${String(record['did'])}`)
   for (const address of addresses) print(`address    ${address}`)
+  if (typeof record['http'] === 'string') print(`http       ${record['http']}`)
   if (!next) return
   print('')
   print('The node is up. In another terminal, try:')
