@@ -56,7 +56,7 @@ function program(): Command {
     )
   add('up', 'bring the node up until SIGTERM or Ctrl-C')
     .option('--listen <multiaddr>', 'listen here (repeatable)', many)
-    .option('--http <host:port>', 'serve logs and blobs over HTTP here, read-only; port 0 takes any')
+    .option('--http <host:port>', 'serve over HTTP here: logs, blobs, an OCI registry; port 0 takes any')
     .option('--peer <multiaddr>', 'keep connected to this peer (repeatable)', many)
     .option('--no-mdns', 'do not look for peers on the LAN')
     .option('--witness', 'cosign the heads of other logs')

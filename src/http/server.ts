@@ -2,16 +2,19 @@ import type { Socket } from 'node:net'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { RejoinError } from '../core/index.ts'
 import { type NetLog, noLog } from '../net/index.ts'
-import type { Node } from '../node/index.ts'
+import type { Live, Node } from '../node/index.ts'
+import { registry } from '../registry/index.ts'
 import { type HttpAddress, isLocalName, isLoopback, parseHttpAddress, urlOf } from './address.ts'
 import { answerOf } from './answer.ts'
 
 /** Part of what the HTTP port serves of a node. */
-export type HttpPart = (node: Node) => FastifyPluginAsync
+export type HttpPart = (node: Node, live: Live | undefined) => FastifyPluginAsync
 
 /** How the HTTP port is opened. */
 export interface HttpOptions {
   readonly log?: NetLog
+  /** the node's network, where it is up */
+  readonly live?: Live | undefined
 }
 
 /** The HTTP port of a node, open. */
@@ -31,18 +34,18 @@ const keepAliveMs = 30_000
 const graceMs = 2000
 
 /** What the HTTP port serves, in this order. Each part is encapsulated: its hooks and its errors are its own. */
-const parts: readonly HttpPart[] = []
+const parts: readonly HttpPart[] = [(node, live) => registry(node, { live })]
 
 /**
  * Opens the HTTP port of a node: read-only, and only what the node passes on.
  * @param address `HOST:PORT`
  * @throws E_USAGE for a bad address · E_EXISTS where it is taken · E_PERMISSION E_IO
  */
-export async function openHttp(node: Node, address: string, { log = noLog }: HttpOptions = {}): Promise<HttpServer> {
+export async function openHttp(node: Node, address: string, { log = noLog, live }: HttpOptions = {}): Promise<HttpServer> {
   const where = parseHttpAddress(address)
   const app = makeApp(log)
   if (isLoopback(where.host)) refuseForeignNames(app)
-  for (const part of parts) await app.register(part(node))
+  for (const part of parts) await app.register(part(node, live))
   const unused = unusedSockets(app)
   await listen(app, where)
   const bound = app.server.address()

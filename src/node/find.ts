@@ -1,42 +1,11 @@
 import { readManifest } from '../artifact/index.ts'
-import {
-  type Digest,
-  isDigest,
-  isLogId,
-  type LogId,
-  parseDigest,
-  parseEvent,
-  RejoinError,
-  type RejoinEvent
-} from '../core/index.ts'
+import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, RejoinError } from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
+import { eventAt, type FoundEvent } from './entry.ts'
 import type { Node } from './node.ts'
+import { readTag } from './tags.ts'
 
 const maxManifestBytes = 16 * 1024 * 1024
-
-/** The text of an entry that is here, and the verdict that let it lie where it does. */
-export interface TextHere {
-  readonly line: Uint8Array
-  readonly verdict: 'relay' | 'keep' | 'hold'
-}
-
-/** An event that is used here, with its place and line. */
-export interface FoundEvent extends EventRef {
-  readonly event: RejoinEvent
-  readonly line: Uint8Array
-  readonly verdict: 'relay' | 'keep'
-}
-
-/** Returns the text of an entry, in the log, kept for this node or held; undefined where only its hash is here. @throws E_NOT_FOUND beyond the end */
-export function textAt({ store }: Pick<Node, 'store'>, { log, index }: EventRef): TextHere | undefined {
-  const { line, size } = store.needFolder(log).entry(index)
-  if (line !== undefined) return { line, verdict: 'relay' }
-  if (size > 1) return undefined
-  const kept = store.places.kept.read(log, index)
-  if (kept !== undefined) return { line: kept, verdict: 'keep' }
-  const held = store.places.held.read(log, index)
-  return held && { line: held, verdict: 'hold' }
-}
 
 /** Returns a log by its ID, a prefix of it, or the name of its author. @throws E_NOT_FOUND E_USAGE where the prefix is not unique */
 export function findLog(node: Node, name: string): LogId {
@@ -50,17 +19,6 @@ export function findLog(node: Node, name: string): LogId {
   if (log === undefined)
     throw new RejoinError('E_NOT_FOUND', `no log ${JSON.stringify(name)} is here`, { hint: 'rejoin status lists the logs' })
   return log
-}
-
-/** Returns the event at a place, as far as it is used here. @throws E_NOT_FOUND, E_REFUSED where its text is withheld or in quarantine */
-export function eventAt(node: Node, { log, index }: EventRef): FoundEvent {
-  const here = textAt(node, { log, index })
-  const hint = `rejoin trust explain ${log}/${index} says why`
-  if (here === undefined)
-    throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is withheld here: only its hash is known`, { hint })
-  const { line, verdict } = here
-  if (verdict === 'hold') throw new RejoinError('E_REFUSED', `entry ${index} of log ${log} is held`, { hint })
-  return { log, index, event: parseEvent(line), line, verdict }
 }
 
 /** Returns the place that `LOG/INDEX` names, or undefined where a word is of another form. @throws E_NOT_FOUND E_USAGE */
@@ -117,15 +75,12 @@ export async function findDigest(node: Node, word: string): Promise<Digest> {
   if (/^(?:sha256:)?[0-9a-f]{6,63}$/.test(word)) return await byPrefix(node, word.replace('sha256:', ''))
   const colon = word.lastIndexOf(':')
   const [repository, tag] = colon > 0 ? [word.slice(0, colon), word.slice(colon + 1)] : [word, 'latest']
-  const winner = (await node.store.index.tags(repository, tag)).toSorted((a, b) =>
-    a.hlc === b.hlc ? (a.log < b.log ? 1 : -1) : a.hlc < b.hlc ? 1 : -1
-  )[0]
-  const subject = winner && eventAt(node, winner).event.subject
-  if (subject === undefined || !isDigest(subject))
+  const digest = (await readTag(node, repository, tag))?.digest
+  if (digest === undefined)
     throw new RejoinError('E_NOT_FOUND', `nothing here has the name ${JSON.stringify(word)}`, {
       hint: 'give a digest sha256:…, or REPOSITORY:TAG; rejoin log lists what is here'
     })
-  return subject
+  return digest
 }
 
 async function byPrefix(node: Node, start: string): Promise<Digest> {

@@ -16,7 +16,6 @@ import {
   type BlobStore,
   copiedFrom,
   createKeys,
-  HeadsOfStore,
   type Keys,
   OwnSize,
   openBlobs,
@@ -70,8 +69,6 @@ export class Node implements AsyncDisposable {
   readonly nodeId: string
   /** where its HTTP port is, while it is open */
   http: string | undefined
-  /** the file that lists the logs for readers over the web */
-  readonly heads: HeadsOfStore
   private readonly notify: (notice: Notice) => void
   private readonly listeners = new Set<(accepted: readonly Accepted[]) => void>()
   private readonly unseenListeners = new Set<() => void>()
@@ -109,7 +106,6 @@ export class Node implements AsyncDisposable {
       evidence: this.known,
       decisionOn: (log, index) => this.verdicts.decisionOn(log, index)
     })
-    this.heads = new HeadsOfStore(store)
     this.peers = new PeerBook(root)
     this.scores = new PeerScores(this.peers)
     this.scores.configure(rules.file.peers ?? peerLimitsOf({}))
@@ -124,10 +120,7 @@ export class Node implements AsyncDisposable {
       witnesses: () => this.witnesses(),
       onCosigned: (log) => this.cosigned(log),
       judgeAgain: async (log, indexes) => await this.rejudging.inTurn(log, indexes),
-      onUrgent: ({ log, bytes }) => {
-        this.heads.forget(log)
-        this.learned.tell(bytes)
-      },
+      onUrgent: ({ bytes }) => this.learned.tell(bytes),
       load: async (event) => await this.known.load(event),
       onAccepted: (log, judged) => {
         this.tell(judged.map(({ line, event, decision }) => acceptedOf(log, line, event, decision)))
@@ -249,7 +242,6 @@ export class Node implements AsyncDisposable {
 
   /** A head was cosigned: what is held may have waited for a quorum. */
   private cosigned(log: LogId): void {
-    this.heads.forget(log)
     this.cosignedHeads.tell(log)
     const held = this.store.places.held.list().find((one) => one.log === log)
     const indexes = new Set(held?.entries.map(({ index }) => index))
@@ -340,8 +332,6 @@ export class Node implements AsyncDisposable {
     this.peers.close()
     this.verdicts.flush()
     this.replica.close()
-    if (!this.writer.lacksTail) this.writer.sign()
-    this.heads.close()
     await this.store[Symbol.asyncDispose]()
     this.stopGrown()
     this.ownSize?.close()

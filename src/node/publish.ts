@@ -1,10 +1,21 @@
 import { lstat, open, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { artifactManifest, emptyConfig, ociLayoutRoots, readManifest, type Recognised, recognise } from '../artifact/index.ts'
-import { type Cid, type Digest, digestOf, type Json, type JsonObject, parseDigest, RejoinError } from '../core/index.ts'
-import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob } from '../store/index.ts'
+import {
+  type Cid,
+  type Digest,
+  digestOf,
+  isRepository,
+  isTag,
+  type Json,
+  type JsonObject,
+  parseDigest,
+  RejoinError
+} from '../core/index.ts'
+import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob, type Written } from '../store/index.ts'
 import type { Node } from './node.ts'
 import { mustMayPublish } from './publish-check.ts'
+import { afterOthers } from './tags.ts'
 
 /** What to publish, and how. */
 export interface PublishOptions {
@@ -44,15 +55,13 @@ interface Staged {
 const maxDocumentBytes = 64 * 1024 * 1024
 const chunkBytes = 1024 * 1024
 const filesAtOnce = 512
-const repositoryShape = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*$/
-const tagShape = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
 
 function checkOptions({ repository, tag, subject }: PublishOptions): void {
-  if (repository !== undefined && (repository.length > 255 || !repositoryShape.test(repository)))
+  if (repository !== undefined && !isRepository(repository))
     throw new RejoinError('E_USAGE', `not a repository name: ${JSON.stringify(repository)}`, {
       hint: 'lower-case words joined by . _ - and /'
     })
-  if (tag !== undefined && !tagShape.test(tag)) throw new RejoinError('E_USAGE', `not a tag: ${JSON.stringify(tag)}`)
+  if (tag !== undefined && !isTag(tag)) throw new RejoinError('E_USAGE', `not a tag: ${JSON.stringify(tag)}`)
   if (tag !== undefined && repository === undefined)
     throw new RejoinError('E_USAGE', 'a tag needs a repository', { hint: 'add --repo NAME' })
   if (subject !== undefined) parseDigest(subject)
@@ -107,16 +116,23 @@ async function* publishGroup(
   await node.blobs.putMany(unique)
   if (staged.length > 0) {
     node.blobs.index.change(staged.map(({ root }) => root))
-    const written = await node.writer.append(staged.map(({ draft }) => draft))
-    node.tell(
-      written.map(({ index, event }) => ({ log: node.log, index, event, withheld: undefined, verdict: 'relay', rule: 'own' }))
-    )
+    const drafts = await Promise.all(staged.map(async ({ draft }) => await afterOthers(node, draft)))
+    const written = await appendOwn(node, drafts)
     for (const [i, { file, format, artifactType, descriptor, warnings }] of staged.entries()) {
       const index = written[i]?.index ?? -1
       yield { kind: 'result', file, digest: descriptor.digest, artifactType, format, log: node.log, index, warnings }
     }
   }
   yield* results.values()
+}
+
+/** Appends events to this node's own log and tells its listeners; resolves once they are durable. @throws as Writer.append */
+export async function appendOwn(node: Node, drafts: readonly Draft[]): Promise<readonly Written[]> {
+  const written = await node.writer.append(drafts)
+  node.tell(
+    written.map(({ index, event }) => ({ log: node.log, index, event, withheld: undefined, verdict: 'relay', rule: 'own' }))
+  )
+  return written
 }
 
 async function statOf(file: string): ReturnType<typeof lstat> extends Promise<infer S> ? Promise<S> : never {
@@ -129,7 +145,8 @@ async function statOf(file: string): ReturnType<typeof lstat> extends Promise<in
   }
 }
 
-function draftOf(
+/** Returns what is said of an artifact that is published. @param blobs those that belong to it; the large ones are named with their CIDs */
+export function draftOf(
   eventType: string,
   descriptor: Descriptor,
   artifactType: string | undefined,
@@ -153,7 +170,8 @@ function draftOf(
   return { type: eventType, subject: descriptor.digest, data }
 }
 
-function rootChange(descriptor: Descriptor, options: PublishOptions): RootChange {
+/** Returns how index.json lists a published artifact. */
+export function rootChange(descriptor: Descriptor, options: PublishOptions): RootChange {
   if (options.repository === undefined) return { kind: 'add', descriptor }
   return {
     kind: 'tag',
@@ -248,7 +266,7 @@ async function stageLayout(node: Node, folder: string, options: PublishOptions):
   for (const root of ociLayoutRoots(index)) {
     const tag =
       options.tag ??
-      (options.repository !== undefined && root.refName !== undefined && tagShape.test(root.refName) ? root.refName : undefined)
+      (options.repository !== undefined && root.refName !== undefined && isTag(root.refName) ? root.refName : undefined)
     const named = { ...options, ...(tag !== undefined && { tag }) }
     const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
     mustMayPublish(node, draftOf('manifest.published', descriptor, root.artifactType, named, [], {}), folder)

@@ -10,9 +10,9 @@ import {
   rawCid,
   sha256
 } from '../core/index.ts'
-import { deleteFile } from './blob-file.ts'
+import { deleteFile, moveFile } from './blob-file.ts'
 import { digestBytes } from './blob-hash.ts'
-import { findBlob, moveBlob, settleBlob } from './blob-place.ts'
+import { findBlob, knownBlob, moveBlob, pathOfBlob, settleBlob } from './blob-place.ts'
 import { type SmallBlob, writeSmall, writeStream } from './blob-write.ts'
 import { saveLeaves } from './dag.ts'
 import { syncFolder } from './file.ts'
@@ -95,6 +95,20 @@ export async function putSmall(
   }
   if (group.length > 0) await putGroup(root, group, options)
   return stored
+}
+
+/** Moves blobs to where they are passed on, and stores small ones there, durable together. @throws E_NOT_FOUND E_BAD_OBJECT E_NO_SPACE E_IO */
+export async function shareBlobs(root: string, digests: readonly Digest[], small: readonly UnstoredBlob[]): Promise<void> {
+  const folders = new Set<string>()
+  for (const digest of digests) {
+    const found = knownBlob(root, digest)
+    if (found.place === 'shared') continue
+    const target = pathOfBlob(root, digest, 'shared')
+    await moveFile(found.path, target)
+    folders.add(dirname(target))
+  }
+  await putSmall(root, small, {})
+  for (const folder of folders) await syncFolder(folder)
 }
 
 async function putGroup(root: string, group: readonly SmallBlob[], options: PutOptions): Promise<void> {

@@ -5,8 +5,9 @@ import { chunkBytes, type Digest, dagOfLeaves, digestParts, equal, hasDigest, Re
 import { allocate, type ByteRange, openRegular, readFully, readPieces } from './blob-file.ts'
 import { hashFile } from './blob-hash.ts'
 import { PartialBlob, type PartShape } from './blob-part.ts'
+import { BlobUpload, type UploadOptions } from './blob-upload.ts'
 import { type BlobPlace, deleteBlob, findBlob, knownBlob, listBlobs, moveBlob } from './blob-place.ts'
-import { adoptBlob, type PutOptions, putSmall, putStream, type StoredBlob, type UnstoredBlob } from './blob-put.ts'
+import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type StoredBlob, type UnstoredBlob } from './blob-put.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
 import { OciIndex } from './oci-index.ts'
 
@@ -177,6 +178,20 @@ export class BlobStore {
       leaves,
       read: (from, to) => this.read(digest, { from, to })
     })
+  }
+
+  /** Opens an upload, or makes one. @param id lower-case hexadecimal digits and dashes @throws E_NO_SPACE E_IO */
+  async upload(id: string, options: UploadOptions): Promise<BlobUpload> {
+    return await BlobUpload.open(this.root, id, options)
+  }
+
+  /**
+   * Moves blobs to where they are passed on, durable together; those that are there already stay. Small ones that are not stored yet are
+   * stored with them.
+   * @throws E_NOT_FOUND E_NO_SPACE E_IO
+   */
+  async share(digests: readonly Digest[], small: readonly UnstoredBlob[] = []): Promise<void> {
+    await shareBlobs(this.root, digests, small)
   }
 
   /**

@@ -31,6 +31,8 @@ interface TileSummary {
 type Put = { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
 type Del = { readonly type: 'del'; readonly key: string }
 
+/** goes up when a key is added, so that an index that was made before lacks none */
+const keyVersion = '2'
 const nothing = new Uint8Array(0)
 /** keys that may wait to be written */
 const maxQueued = 20_000
@@ -43,7 +45,9 @@ const encode = (value: string): Uint8Array => Buffer.from(value, 'latin1')
  * is a function of the logs' visible lines, so that it can be deleted and made again, key by key the same.
  *
  * Keys: `s!<subject>!<log>!<index>` · `r!<digest>!<log>!<index>` · `g!<repository>!<tag>!<hlc>!<log>!<index>` ·
- * `y!<type>!<log>!<tile>` (256-bit set) · `t!<log>!<tile>` (smallest and largest clock) · `a!<did>!<log>` · `m!<log>` (entries indexed).
+ * `p!<repository>!<log>!<index>` ·
+ * `y!<type>!<log>!<tile>` (256-bit set) · `t!<log>!<tile>` (smallest and largest clock) · `a!<did>!<log>` · `m!<log>` (entries indexed) ·
+ * `v!` (version of these keys; an index of another version is emptied, and so made again).
  */
 export class EventIndex {
   private readonly level: Level<string, Uint8Array>
@@ -82,6 +86,8 @@ export class EventIndex {
       })
     }
     const index = new EventIndex(level)
+    const version = await level.get('v!')
+    if (version === undefined || text(version) !== keyVersion) await index.clear()
     for await (const [key, value] of level.iterator({ gte: 'm!', lt: 'm"' }))
       index.sizes.set(key.slice(2) as LogId, Number(text(value)))
     return index
@@ -210,6 +216,30 @@ export class EventIndex {
     return found
   }
 
+  /** Returns the events that name a repository, as its writers call it, log by log. */
+  async inRepository(repository: string): Promise<readonly EventRef[]> {
+    return this.refs(`p!${repository}!`)
+  }
+
+  /** Yields the repositories that events name, in order of their names, each with the logs that name it. */
+  async *repositories(): AsyncGenerator<{ readonly repository: string; readonly logs: readonly LogId[] }, void, void> {
+    await this.flush({ all: true })
+    let logs: LogId[] = []
+    let last = ''
+    for (let after = 'p!'; ; ) {
+      const [key] = await this.level.keys({ gt: after, lt: 'p"', limit: 1 }).all()
+      const [, repository = '', log = ''] = key?.split('!') ?? []
+      if (logs.length > 0 && repository !== last) {
+        yield { repository: last, logs }
+        logs = []
+      }
+      if (key === undefined) return
+      last = repository
+      logs.push(log as LogId)
+      after = `p!${repository}!${log}!\uffff`
+    }
+  }
+
   /** Returns the events of a type, log by log. */
   async byType(type: string): Promise<readonly EventRef[]> {
     const found: EventRef[] = []
@@ -256,6 +286,7 @@ export class EventIndex {
   async clear(): Promise<void> {
     await this.flush({ all: true })
     await this.level.clear()
+    await this.level.put('v!', encode(keyVersion))
     this.sizes.clear()
     this.summaries.clear()
     this.failure = undefined
@@ -303,6 +334,7 @@ function putEvent(puts: { readonly push: (put: Put) => unknown }, log: LogId, in
   if (event.subject !== undefined) puts.push({ type: 'put', key: `s!${event.subject}!${place}`, value: nothing })
   const { refers, repository, tag } = event.data
   if (typeof refers === 'string' && isDigest(refers)) puts.push({ type: 'put', key: `r!${refers}!${place}`, value: nothing })
+  if (isPart(repository)) puts.push({ type: 'put', key: `p!${repository}!${place}`, value: nothing })
   if (isPart(repository) && isPart(tag))
     puts.push({ type: 'put', key: `g!${repository}!${tag}!${event.hlc}!${place}`, value: nothing })
 }

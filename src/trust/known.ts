@@ -76,6 +76,11 @@ export class Known implements EvidenceSource {
     this.artifacts.clear()
   }
 
+  /** Whether any rule in force may ask for what stands in documents. */
+  get isLooking(): boolean {
+    return this.isNeeded
+  }
+
   contentOf({ data }: RejoinEvent): Content | undefined {
     return this.artifacts.get(data['digest'] as Digest)?.content
   }

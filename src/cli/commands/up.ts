@@ -32,7 +32,7 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
     onNotice: (text) => log.warn({}, text)
   })
   await using live = await Live.open(node, { log: logOf('net') })
-  await using _http = await openHttpOf(node, logOf('http'))
+  await using _http = await openHttpOf(node, live, logOf('http'))
   const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
   const onReload = (): void => {
     try {
@@ -59,11 +59,11 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
 }
 
 /** Opens the HTTP port where one was asked for; what it needs is loaded only then. */
-async function openHttpOf(node: Node, log: RoomLog): Promise<AsyncDisposable | undefined> {
+async function openHttpOf(node: Node, live: Live, log: RoomLog): Promise<AsyncDisposable | undefined> {
   const { http } = node.config
   if (http === '') return undefined
   const { openHttp } = await import('../../http/index.ts')
-  return await openHttp(node, http, { log })
+  return await openHttp(node, http, { log, live })
 }
 
 function sayReady(context: Context, record: Readonly<Record<string, unknown>>, next: boolean): void {

@@ -1,0 +1,122 @@
+import {
+  didOf,
+  digestOf,
+  identityAt,
+  isDelegated,
+  isRepositoryPart,
+  type LogId,
+  RejoinError,
+  type RejoinEvent,
+  utf8
+} from '../core/index.ts'
+import type { EventRef } from '../store/index.ts'
+import { eventAt } from './entry.ts'
+import type { Node } from './node.ts'
+
+/** How well founded a writer's word is about a repository: delegated in the trust file, this node's own, or another writer's. */
+export type Rank = 0 | 1 | 2
+
+/** An event that names a repository, as this node knows that repository. */
+export interface NamedEvent extends EventRef {
+  readonly event: RejoinEvent
+  /** of the repository, here */
+  readonly name: string
+  readonly rank: Rank
+}
+
+/** Events that take something away; all others that name an artifact put it there. */
+export const removalTypes: ReadonlySet<string> = new Set(['tag.removed', 'manifest.removed', 'blob.removed'])
+
+/** Returns the first part of the names of a writer's repositories: its identity's name where that can stand there. @see protocols/registry.md#REG-20 */
+export function partOf(identity: string): string {
+  if (isRepositoryPart(identity)) return identity
+  const slug = identity
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+  return `${slug === '' ? 'writer' : slug}-${digestOf(utf8(identity)).slice(7, 15)}`
+}
+
+/** Returns the part under which a log's repositories are, undefined for this node's own. */
+function ownerPart(node: Node, log: LogId): string | undefined {
+  const name = node.gate.nameOf(didOf(node.store.opened(log).publicKey))
+  if (name === 'me') return undefined
+  return name === undefined ? log : partOf(name)
+}
+
+function identityOf(node: Node, log: LogId, index: number, nowMs: number): string {
+  const did = didOf(node.store.opened(log).publicKey)
+  const { name } = identityAt(node.gate.rules.file, { log, index, author: did }, nowMs)
+  const known = node.gate.nameOf(did)
+  return name !== '' ? name : known === undefined || known === 'me' ? '' : known
+}
+
+/** Returns what this node calls the repository of an event, undefined where it names none. */
+export function nameOf(
+  node: Node,
+  { log, index }: EventRef,
+  { data, type }: RejoinEvent
+): { readonly name: string; readonly rank: Rank } | undefined {
+  const { repository, mediaType } = data
+  if (typeof repository !== 'string') return undefined
+  const nowMs = Date.now()
+  const identity = identityOf(node, log, index, nowMs)
+  const scope = { path: repository, mediaType: typeof mediaType === 'string' ? mediaType : '', type }
+  if (identity !== '' && isDelegated(node.gate.rules.file, identity, scope, nowMs)) return { name: repository, rank: 2 }
+  const owner = ownerPart(node, log)
+  return owner === undefined ? { name: repository, rank: 1 } : { name: `${owner}/${repository}`, rank: 0 }
+}
+
+/** Returns what a repository of a log's writer is called here where no delegation says more. */
+export function ownName(node: Node, log: LogId, repository: string): string {
+  const owner = ownerPart(node, log)
+  return owner === undefined ? repository : `${owner}/${repository}`
+}
+
+/** Returns the names that writers themselves may have for what is called `name` here. */
+export function writersNames(name: string): readonly string[] {
+  const slash = name.indexOf('/')
+  return slash < 0 ? [name] : [name, name.slice(slash + 1)]
+}
+
+/** Returns the events at places that name a repository of that name here. */
+export function eventsNamed(node: Node, name: string, refs: readonly EventRef[]): readonly NamedEvent[] {
+  const found: NamedEvent[] = []
+  for (const { log, index } of refs) {
+    try {
+      const { event } = eventAt(node, { log, index })
+      const named = nameOf(node, { log, index }, event)
+      if (named?.name === name) found.push({ log, index, event, ...named })
+    } catch (error) {
+      // its verdict changed since the index was asked
+      if (!(error instanceof RejoinError)) throw error
+    }
+  }
+  return found
+}
+
+/** Returns whether another writer's repositories are below the first part of a name. */
+export function isOthers(node: Node, name: string): boolean {
+  const slash = name.indexOf('/')
+  const first = slash < 0 ? name : name.slice(0, slash)
+  const others = node.store.listHeads().map(({ log }) => ownerPart(node, log))
+  if (slash >= 0 && others.includes(first)) return true
+  const own = node.gate.nameOf(node.did)
+  return (
+    slash >= 0 &&
+    [...node.gate.rules.file.identities.values()].some(
+      ({ name: identity, keys }) =>
+        identity !== own &&
+        partOf(identity) === first &&
+        !keys.some((key) => node.gate.rules.file.keys.get(key)?.did === node.did)
+    )
+  )
+}
+
+/** Compares two statements about one thing: below 0 where the first counts. Delegation first, then time, then the log's ID. @see protocols/registry.md#REG-22 */
+export function byPrecedence(a: NamedEvent, b: NamedEvent): number {
+  if (a.rank !== b.rank) return b.rank - a.rank
+  if (a.event.hlc !== b.event.hlc) return a.event.hlc > b.event.hlc ? -1 : 1
+  if (a.log !== b.log) return a.log > b.log ? -1 : 1
+  return b.index - a.index
+}

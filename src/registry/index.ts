@@ -1,0 +1,1 @@
+export { registry, type RegistryOptions } from './registry.ts'
