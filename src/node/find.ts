@@ -3,7 +3,7 @@ import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, Re
 import type { EventRef } from '../store/index.ts'
 import { eventAt, type FoundEvent } from './entry.ts'
 import type { Node } from './node.ts'
-import { readTag } from './tags.ts'
+import { readTag, readTagOfWriters } from './tags.ts'
 
 const maxManifestBytes = 16 * 1024 * 1024
 
@@ -75,7 +75,8 @@ export async function findDigest(node: Node, word: string): Promise<Digest> {
   if (/^(?:sha256:)?[0-9a-f]{6,63}$/.test(word)) return await byPrefix(node, word.replace('sha256:', ''))
   const colon = word.lastIndexOf(':')
   const [repository, tag] = colon > 0 ? [word.slice(0, colon), word.slice(colon + 1)] : [word, 'latest']
-  const digest = (await readTag(node, repository, tag))?.digest
+  const named = (await readTag(node, repository, tag)) ?? (await readTagOfWriters(node, repository, tag))
+  const digest = named?.digest
   if (digest === undefined)
     throw new RejoinError('E_NOT_FOUND', `nothing here has the name ${JSON.stringify(word)}`, {
       hint: 'give a digest sha256:…, or REPOSITORY:TAG; rejoin log lists what is here'

@@ -79,14 +79,14 @@ export function writersNames(name: string): readonly string[] {
   return slash < 0 ? [name] : [name, name.slice(slash + 1)]
 }
 
-/** Returns the events at places that name a repository of that name here. */
-export function eventsNamed(node: Node, name: string, refs: readonly EventRef[]): readonly NamedEvent[] {
+/** Returns the events at places that name a repository of that name here; of any name where it is undefined. */
+export function eventsNamed(node: Node, name: string | undefined, refs: readonly EventRef[]): readonly NamedEvent[] {
   const found: NamedEvent[] = []
   for (const { log, index } of refs) {
     try {
       const { event } = eventAt(node, { log, index })
       const named = nameOf(node, { log, index }, event)
-      if (named?.name === name) found.push({ log, index, event, ...named })
+      if (named !== undefined && (name === undefined || named.name === name)) found.push({ log, index, event, ...named })
     } catch (error) {
       // its verdict changed since the index was asked
       if (!(error instanceof RejoinError)) throw error

@@ -70,6 +70,12 @@ export async function readTag(node: Node, name: string, tag: string): Promise<Ta
   return tagOf(name, tag, eventsNamed(node, name, refs))
 }
 
+/** Returns what is said of a tag by all writers who call a repository so themselves, undefined where nobody said anything. */
+export async function readTagOfWriters(node: Node, repository: string, tag: string): Promise<Tag | undefined> {
+  const statements = (await node.store.index.tags(repository, tag)).flatMap((ref) => eventsNamed(node, undefined, [ref]))
+  return tagOf(repository, tag, statements)
+}
+
 /** Returns all tags of a repository that stand for something or are in dispute, in the order of their names. */
 export async function listTags(node: Node, name: string): Promise<readonly Tag[]> {
   const refs = new Map<string, EventRef[]>()
