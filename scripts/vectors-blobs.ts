@@ -52,6 +52,7 @@ const requests: readonly BlobRequest[] = [
   { kind: 'leaves', digest: foo },
   { kind: 'chunks', digest: long, first: 0, count: 1 },
   { kind: 'chunks', digest: foo, first: 1_048_575, count: 64 },
+  { kind: 'have', digests: [foo, long] },
   { kind: 'end', count: 5 }
 ]
 const answers: readonly BlobAnswer[] = [

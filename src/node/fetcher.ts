@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import {
   type Digest,
   type EntryBlock,
@@ -6,16 +5,14 @@ import {
   type LogId,
   parseEvent,
   parseWithheld,
-  RejoinError,
-  type RejoinEvent,
-  textOf,
-  utf8
+  type RejoinEvent
 } from '../core/index.ts'
 import { type Host, protocolId } from '../net/index.ts'
-import { type Descriptor, readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import type { Descriptor } from '../store/index.ts'
 import { type BlobWant, fetchBlobs } from '../sync/index.ts'
 import { lackingOf } from './blob-wants.ts'
 import type { Node } from './node.ts'
+import { Reaches } from './reach.ts'
 
 /** What a pass over the events came to. */
 export interface Fetched {
@@ -24,52 +21,84 @@ export interface Fetched {
   readonly bytes: number
 }
 
-/** How far into a log its blobs were looked after. */
-interface Reach {
-  /** all blobs of the entries before this one are here */
-  complete: number
-  /** the entries before this one were asked for in this run of the node */
-  asked: number
+interface Place {
+  readonly log: LogId
+  readonly index: number
 }
 
-const reachFile = 'private/fetched.json'
-const maxReachBytes = 64 * 1024 * 1024
+/** An event whose blobs are looked after. */
+interface Placed extends Place {
+  readonly event: RejoinEvent
+  /** it is used here and not passed on, and so are its blobs */
+  readonly isPrivate: boolean
+}
+
+/** Entries of a log that are looked after together with others. */
+interface Part {
+  readonly log: LogId
+  readonly from: number
+  readonly end: number
+  readonly events: readonly Placed[]
+}
+
+/** Which entries a pass goes over: those that came since, all of which something is missing, or those of them that were asked for already. */
+type Scope = 'new' | 'missing' | 'asked'
+
+/** How blobs are fetched for events. */
+interface Asking {
+  readonly signal: AbortSignal
+  readonly isPrivate: boolean
+  /** the peers that are asked; all that are connected where it is left out */
+  readonly peers?: ReadonlySet<string> | undefined
+}
+
 const pokeMs = 2
-const firstRetryMs = 2000
 const maxRetryMs = 300_000
 /** text of the events that are looked after at a time, in bytes: what a pass keeps in memory depends on it */
 const windowBytes = 256 * 1024
+/** blobs that are missing of which it is remembered which event names them */
+const maxRemembered = 65_536
+/** peers that are asked at the same time */
+const sourcesAtOnce = 8
 
 /**
  * Fetches the blobs that accepted events name, from any connected peer. It goes along the logs and remembers in a file up to where
  * everything is here, so that neither a start nor a wait keeps a list of what is missing. What nobody has is asked for again, ever
- * more rarely, and at once when a peer connects.
+ * more rarely; of a peer that says that it has it now, or that connects, at once.
  */
 export class Fetcher {
   private readonly node: Node
   private readonly host: Host
   private readonly signal: AbortSignal
-  private readonly reach: Map<LogId, Reach>
+  private readonly reaches: Reaches
   private running: Promise<unknown> | undefined
   private pokeTimer: NodeJS.Timeout | undefined
   private retryTimer: NodeJS.Timeout | undefined
-  private retryMs = firstRetryMs
+  private readonly firstRetryMs: number
+  private retryMs: number
   /** blobs that the last whole pass did not get */
   private missing = 0
+  /** by missing blob, the entry that names it */
+  private readonly namedBy = new Map<Digest, Place>()
+  /** peers that have connected and were not yet asked for what others don't have */
+  private readonly met = new Set<string>()
+  /** by peer, the events whose blobs it says it has now */
+  private readonly toldOf = new Map<string, Map<string, Placed>>()
+  private telling: Promise<void> | undefined
 
-  constructor(node: Node, host: Host, signal: AbortSignal) {
+  /** @param firstRetryMs how soon blobs that no peer had are asked for again, at first */
+  constructor(node: Node, host: Host, signal: AbortSignal, firstRetryMs = 2000) {
     this.node = node
     this.host = host
     this.signal = signal
-    this.reach = readReach(node.root)
+    this.firstRetryMs = firstRetryMs
+    this.retryMs = firstRetryMs
+    this.reaches = new Reaches(node.root)
   }
 
-  /** Takes note that an event's text came in the place of its hash: what was passed over is looked after. */
+  /** Takes note that an event's text came, perhaps in the place of its hash: what was passed over is looked after. */
   revisit(log: LogId, index: number): void {
-    const reach = this.reachOf(log)
-    if (index >= reach.asked) return
-    reach.complete = Math.min(reach.complete, index)
-    reach.asked = Math.min(reach.asked, index)
+    this.reaches.revisit(log, index)
     this.poke()
   }
 
@@ -77,30 +106,93 @@ export class Fetcher {
   poke(): void {
     this.pokeTimer ??= setTimeout(() => {
       this.pokeTimer = undefined
-      if (this.host.peers().length > 0) this.background('asked')
+      if (this.host.peers().length > 0) this.background(async () => await this.lookAfterNew())
     }, pokeMs)
   }
 
-  /** Asks again for everything that is missing: a peer connected, or the rules let in more. */
+  private async lookAfterNew(): Promise<void> {
+    const peers = new Set(this.met)
+    this.met.clear()
+    if (peers.size > 0 && this.missing > 0) await this.run(this.signal, 'asked', peers)
+    await this.run(this.signal, 'new')
+  }
+
+  /** Asks again for everything that is missing: the rules may have let in more. */
   again({ fromStart = false }: { readonly fromStart?: boolean } = {}): void {
-    for (const reach of this.reach.values()) {
-      reach.asked = reach.complete
-      if (fromStart) reach.asked = reach.complete = 0
-    }
-    this.retryMs = firstRetryMs
+    this.reaches.reset({ fromStart })
+    this.retryMs = this.firstRetryMs
     this.poke()
   }
 
-  private background(from: 'complete' | 'asked'): void {
-    void this.run(this.signal, from).catch((error: unknown) =>
-      this.signal.aborted ? undefined : this.node.say(`fetching blobs failed: ${(error as Error).message}`)
-    )
+  /** A peer connected: it is asked for what is missing, and all are for what is new. */
+  connected(peerId: string): void {
+    this.met.add(peerId)
+    this.retryMs = this.firstRetryMs
+    this.poke()
+  }
+
+  /**
+   * A peer says that it has blobs now for which it was asked in vain: those that are missing here are fetched from it.
+   * @returns whether an event in quarantine names any of them
+   */
+  told(peerId: string, digests: readonly Digest[]): boolean {
+    const events = this.toldOf.get(peerId) ?? new Map<string, Placed>()
+    let isHeld = false
+    for (const digest of digests) {
+      const place = this.namedBy.get(digest)
+      if (place === undefined) continue
+      const placed = this.placed(place)
+      if (placed === undefined) isHeld = true
+      else events.set(`${place.log}/${place.index}`, placed)
+    }
+    if (events.size > 0) this.toldOf.set(peerId, events)
+    this.fetchToldSoon()
+    return isHeld
+  }
+
+  private fetchToldSoon(): void {
+    if (this.toldOf.size === 0 || this.signal.aborted) return
+    this.telling ??= this.fetchTold().finally(() => {
+      this.telling = undefined
+      this.fetchToldSoon()
+    })
+  }
+
+  private async fetchTold(): Promise<void> {
+    for (let [next] = this.toldOf; next !== undefined && !this.signal.aborted; [next] = this.toldOf) {
+      const [peerId, placed] = [next[0], [...next[1].values()]]
+      this.toldOf.delete(peerId)
+      const peers = new Set([peerId])
+      try {
+        for (const isPrivate of [false, true]) {
+          const events = placed.filter((one) => one.isPrivate === isPrivate)
+          if (events.length > 0) await this.fetchOf(events, { signal: this.signal, isPrivate, peers })
+        }
+      } catch (error) {
+        this.failed(error)
+      }
+    }
+  }
+
+  /** Returns the event of an entry, where it is used here. */
+  private placed({ log, index }: Place): Placed | undefined {
+    const { line } = this.node.store.needFolder(log).entry(index)
+    const text = line ?? this.node.store.places.kept.read(log, index)
+    return text && { log, index, event: parseEvent(text), isPrivate: line === undefined }
+  }
+
+  private background(work: () => Promise<unknown>): void {
+    void work().catch((error: unknown) => this.failed(error))
+  }
+
+  private failed(error: unknown): void {
+    if (!this.signal.aborted) this.node.say(`fetching blobs failed: ${(error as Error).message}`)
   }
 
   /** Fetches what is missing from the peers that are connected; one pass at a time. */
-  async run(signal: AbortSignal, from: 'complete' | 'asked' = 'complete'): Promise<Fetched> {
+  async run(signal: AbortSignal, scope: Scope = 'missing', peers?: ReadonlySet<string>): Promise<Fetched> {
     while (this.running !== undefined) await this.running
-    const work = this.pass(signal, from)
+    const work = this.pass(signal, scope, peers)
     this.running = work.catch(() => {})
     try {
       return await work
@@ -115,85 +207,108 @@ export class Fetcher {
     this.retryTimer = setTimeout(
       () => {
         this.retryTimer = undefined
-        if (this.host.peers().length > 0) this.background('complete')
+        if (this.host.peers().length > 0) this.background(async () => await this.run(this.signal))
       },
       this.retryMs * (0.5 + Math.random())
     )
     this.retryMs = Math.min(this.retryMs * 1.5, maxRetryMs)
   }
 
-  private reachOf(log: LogId): Reach {
-    let reach = this.reach.get(log)
-    if (reach === undefined) {
-      reach = { complete: 0, asked: 0 }
-      this.reach.set(log, reach)
+  private async pass(signal: AbortSignal, scope: Scope, peers: ReadonlySet<string> | undefined): Promise<Fetched> {
+    const total = { fetched: 0, missing: scope === 'new' ? this.missing : 0, bytes: 0 }
+    let parts: Part[] = []
+    let gatheredBytes = 0
+    const settle = async (): Promise<void> => {
+      const { fetched, missing, bytes } = await this.settle(parts, signal, peers)
+      total.fetched += fetched
+      total.missing += missing
+      total.bytes += bytes
+      parts = []
+      gatheredBytes = 0
+      await new Promise((resolve) => setImmediate(resolve))
     }
-    return reach
+    for (const { log, size } of this.node.store.listHeads()) {
+      const reach = this.reaches.of(log)
+      reach.revisited = Number.POSITIVE_INFINITY
+      const to = scope === 'asked' ? Math.min(reach.asked, size) : size
+      for (let at = scope === 'new' ? reach.asked : reach.complete; at < to; ) {
+        signal.throwIfAborted()
+        const block = this.node.store.needFolder(log).entries.read(at, to, windowBytes)
+        const end = block.from + block.count
+        parts.push({ log, from: at, end, events: this.eventsOf(log, block) })
+        gatheredBytes += block.text.length
+        if (gatheredBytes >= windowBytes) await settle()
+        at = end
+      }
+    }
+    if (parts.length > 0) await settle()
+    if (total.fetched > 0) this.retryMs = this.firstRetryMs
+    this.missing = total.missing
+    return total
   }
 
-  private async pass(signal: AbortSignal, from: 'complete' | 'asked'): Promise<Fetched> {
-    const total = { fetched: 0, missing: from === 'asked' ? this.missing : 0, bytes: 0 }
-    let moved = false
-    for (const { log, size } of this.node.store.listHeads()) {
-      const reach = this.reachOf(log)
-      const before = reach.complete
-      const { entries } = this.node.store.needFolder(log)
-      for (let at = reach[from]; at < size; ) {
-        signal.throwIfAborted()
-        const block = entries.read(at, size, windowBytes)
-        const { shared, kept } = this.eventsOf(log, block)
-        const parts = [await this.fetchOf(shared, signal, false), await this.fetchOf(kept, signal, true)]
-        const [fetched, missing, bytes] = [sum(parts, 'fetched'), sum(parts, 'missing'), sum(parts, 'bytes')]
-        const end = block.from + block.count
-        if (missing === 0 && reach.complete >= at) reach.complete = Math.max(reach.complete, end)
-        reach.asked = Math.max(reach.asked, end)
-        total.fetched += fetched
-        total.missing += missing
-        total.bytes += bytes
-        at = end
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      moved ||= reach.complete !== before
+  /** Fetches what some entries lack, and notes how far that reached. */
+  private async settle(parts: readonly Part[], signal: AbortSignal, peers: ReadonlySet<string> | undefined): Promise<Fetched> {
+    const total = { fetched: 0, missing: 0, bytes: 0 }
+    const lacking = new Set<Placed>()
+    const events = parts.flatMap((part) => part.events)
+    for (const isPrivate of [false, true]) {
+      const some = events.filter((one) => one.isPrivate === isPrivate)
+      const got = await this.fetchOf(some, { signal, isPrivate, peers })
+      total.fetched += got.fetched
+      total.missing += got.missing
+      total.bytes += got.bytes
+      for (const one of got.lacking) lacking.add(one)
     }
-    if (total.fetched > 0) this.retryMs = firstRetryMs
-    this.missing = total.missing
-    if (moved) writeReach(this.node.root, this.reach)
+    for (const { log, from, end, events: own } of parts) this.reaches.passed(log, from, end, !own.some((one) => lacking.has(one)))
     return total
   }
 
   /** Fetches what a few events lack: manifests first, then what these name. */
-  private async fetchOf(events: readonly RejoinEvent[], signal: AbortSignal, isPrivate: boolean): Promise<Fetched> {
+  private async fetchOf(
+    events: readonly Placed[],
+    { signal, isPrivate, peers }: Asking
+  ): Promise<Fetched & { readonly lacking: readonly Placed[] }> {
     const { blobs, config } = this.node
     const hidden = new Set<Digest>()
     const onHere = (digest: Digest): void => {
       if (!isPrivate && blobs.placeOf(digest) === 'private') hidden.add(digest)
     }
     const context = { blobs, maxBytes: config.fetchMaxBytes, onHere }
-    const total = { fetched: 0, missing: 0, bytes: 0 }
+    const total = { fetched: 0, bytes: 0 }
     let open = events
-    for (;;) {
+    for (let asked = peers; ; asked = undefined) {
       const wants = new Map<Digest, BlobWant>()
       const roots: Descriptor[] = []
-      const still: RejoinEvent[] = []
-      for (const event of open) {
-        const { wants: lacking, root } = await lackingOf(event, context)
-        for (const want of lacking) wants.set(want.digest, want)
-        if (lacking.length > 0) still.push(event)
+      const lacking: Placed[] = []
+      for (const one of open) {
+        const { wants: some, root } = await lackingOf(one.event, context)
+        for (const want of some) {
+          wants.set(want.digest, want)
+          this.remember(want.digest, one)
+        }
+        if (some.length > 0) lacking.push(one)
         else if (root !== undefined) roots.push(root)
       }
       // what was kept for this node only is passed on, now that an event of it is
       for (const digest of hidden) await blobs.move(digest, 'shared')
       hidden.clear()
       if (!isPrivate) this.list(roots)
-      const got = await this.fetch([...wants.values()], signal, isPrivate)
+      const got = await this.fetch([...wants.values()], { signal, isPrivate, peers: asked })
       total.fetched += got.fetched
       total.bytes += got.bytes
-      if (got.fetched === 0) {
-        total.missing = wants.size
-        return total
-      }
-      open = still
+      if (got.fetched === 0) return { ...total, missing: wants.size, lacking }
+      for (const digest of wants.keys()) if (blobs.has(digest)) this.namedBy.delete(digest)
+      open = lacking
     }
+  }
+
+  /** Remembers which entry names a blob that is missing, for when a peer says that it has it. */
+  private remember(digest: Digest, { log, index }: Placed): void {
+    this.namedBy.delete(digest)
+    const [oldest] = this.namedBy.keys()
+    if (this.namedBy.size >= maxRemembered && oldest !== undefined) this.namedBy.delete(oldest)
+    this.namedBy.set(digest, { log, index })
   }
 
   /** Lists artifacts in index.json that are whole now. */
@@ -205,71 +320,58 @@ export class Fetcher {
     if (added.length > 0) index.change(added.map((descriptor) => ({ kind: 'add', descriptor })))
   }
 
-  /** Fetches some blobs from the peers that are connected. */
-  async fetch(wants: readonly BlobWant[], signal: AbortSignal, isPrivate = false): Promise<Fetched> {
+  /** Fetches some blobs from peers that are connected, a few at a time, until all of them were asked. */
+  async fetch(
+    wants: readonly BlobWant[],
+    { signal, isPrivate = false, peers }: Partial<Asking> & Pick<Asking, 'signal'>
+  ): Promise<Fetched> {
     const { blobs, store } = this.node
-    const sources = this.host.peers().map(({ peerId }) => ({
-      name: peerId,
-      open: async () => await this.host.open(peerId, protocolId(store.network, 'blob'), { signal })
-    }))
-    if (wants.length === 0 || sources.length === 0) return { fetched: 0, missing: wants.length, bytes: 0 }
-    const { done, bad } = await fetchBlobs(wants, sources, blobs, { signal, private: isPrivate })
-    for (const { digest, source } of bad) this.node.scores.badBlob(source, digest)
-    const bytes = done.reduce((sum, digest) => sum + (blobs.size(digest) ?? 0), 0)
-    return { fetched: done.length, missing: wants.length - done.length, bytes }
+    const asked = this.host.peers().filter(({ peerId }) => peers?.has(peerId) ?? true)
+    let open = wants
+    let bytes = 0
+    for (let at = 0; at < asked.length && open.length > 0; at += sourcesAtOnce) {
+      const sources = asked.slice(at, at + sourcesAtOnce).map(({ peerId }) => ({
+        name: peerId,
+        open: async () => await this.host.open(peerId, protocolId(store.network, 'blob'), { signal })
+      }))
+      const { done, missing, bad } = await fetchBlobs(open, sources, blobs, { signal, private: isPrivate })
+      for (const { digest, source } of bad) this.node.scores.badBlob(source, digest)
+      bytes += done.reduce((sum, digest) => sum + (blobs.size(digest) ?? 0), 0)
+      const left = new Set(missing)
+      open = open.filter(({ digest }) => left.has(digest))
+    }
+    return { fetched: wants.length - open.length, missing: open.length, bytes }
   }
 
-  /** Brings what an event's artifact lacks into quarantine. @returns whether all of it is here */
-  async bring(event: RejoinEvent): Promise<boolean> {
-    return (await this.fetchOf([event], this.signal, true)).missing === 0
+  /** Brings what the artifact of an event in quarantine lacks there. @returns whether all of it is here */
+  async bring(log: LogId, index: number, event: RejoinEvent): Promise<boolean> {
+    const { missing } = await this.fetchOf([{ log, index, event, isPrivate: true }], { signal: this.signal, isPrivate: true })
+    return missing === 0
   }
 
   /** The events of a block whose blobs are passed on, and those whose blobs are for this node only. */
-  private eventsOf(
-    log: LogId,
-    block: EntryBlock
-  ): { readonly shared: readonly RejoinEvent[]; readonly kept: readonly RejoinEvent[] } {
+  private eventsOf(log: LogId, block: EntryBlock): readonly Placed[] {
     const { text } = block
-    const shared: RejoinEvent[] = []
-    const kept: RejoinEvent[] = []
+    const events: Placed[] = []
     let index = block.from
     for (let start = 0, end = text.indexOf(10); end >= 0; start = end + 1, end = text.indexOf(10, start)) {
       const line = text.subarray(start, end)
-      if (!isWithheld(line)) shared.push(parseEvent(line))
+      if (!isWithheld(line)) events.push({ log, index, event: parseEvent(line), isPrivate: false })
       else {
         const own = this.node.store.places.kept.read(log, index)
-        if (own !== undefined) kept.push(parseEvent(own))
+        if (own !== undefined) events.push({ log, index, event: parseEvent(own), isPrivate: true })
       }
       index += isWithheld(line) ? parseWithheld(line, index).size : 1
     }
-    return { shared, kept }
+    return events
   }
 
-  /** Stops fetching. */
+  /** Stops fetching; the signal must have ended what is under way. */
   async stop(): Promise<void> {
     clearTimeout(this.pokeTimer)
     clearTimeout(this.retryTimer)
     await this.running
+    await this.telling
+    this.reaches.save()
   }
-}
-
-function sum(parts: readonly Fetched[], member: keyof Fetched): number {
-  return parts.reduce((total, part) => total + part[member], 0)
-}
-
-function readReach(root: string): Map<LogId, Reach> {
-  const bytes = readFileRangeSync(join(root, reachFile), 0, maxReachBytes)
-  try {
-    const sizes = bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Readonly<Record<LogId, number>>)
-    return new Map(Object.entries(sizes).map(([log, complete]) => [log as LogId, { complete, asked: complete }]))
-  } catch (error) {
-    // it only saves work: where it is unreadable, everything is looked after once more
-    if (error instanceof SyntaxError || error instanceof RejoinError) return new Map()
-    throw error
-  }
-}
-
-function writeReach(root: string, reach: ReadonlyMap<LogId, Reach>): void {
-  const sizes = Object.fromEntries([...reach].map(([log, { complete }]) => [log, complete]))
-  replaceFileSync(join(root, reachFile), utf8(`${JSON.stringify(sizes)}\n`), { durable: false })
 }

@@ -2,6 +2,7 @@ import { codeOf, parsePublicKey, RejoinError } from '../core/index.ts'
 import { type Host, type NetLog, openHost, protocolId, type RemotePeer, topicId } from '../net/index.ts'
 import { type BlobWant, type ByteStream, driveSession, serveBlobs, type SyncResult } from '../sync/index.ts'
 import { Announcer } from './announcer.ts'
+import { BlobAsks } from './blob-asks.ts'
 import { type Fetched, Fetcher } from './fetcher.ts'
 import type { Node } from './node.ts'
 import { UrgentTopic } from './urgent.ts'
@@ -16,11 +17,19 @@ const seekMs = 1000
 /** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
 const servedIdleMs = 500
 
+/** How a node is brought up. */
+export interface LiveOptions {
+  readonly log?: NetLog
+  /** how soon blobs that no peer had are asked for again, at first; in milliseconds */
+  readonly retryBlobsMs?: number
+}
+
 /** A node with its network: keeps connections, syncs on connect and on a timer, announces and takes announcements in. */
 export class Live implements AsyncDisposable {
   readonly node: Node
   readonly host: Host
   private readonly fetcher: Fetcher
+  private readonly asks: BlobAsks
   private readonly settler: Settler
   private readonly stopping = new AbortController()
   private readonly syncing = new Map<string, Promise<SyncResult>>()
@@ -37,11 +46,12 @@ export class Live implements AsyncDisposable {
   /** blob streams that peers have open; whether they were sent events; when either was last so */
   private readonly serving = { streams: 0, sentEvents: false, lastMs: 0 }
 
-  private constructor(node: Node, host: Host) {
+  private constructor(node: Node, host: Host, { retryBlobsMs }: LiveOptions) {
     this.node = node
     this.host = host
-    this.fetcher = new Fetcher(node, host, this.stopping.signal)
-    this.settler = new Settler(node, async (event) => await this.fetcher.bring(event))
+    this.fetcher = new Fetcher(node, host, this.stopping.signal, retryBlobsMs)
+    this.asks = new BlobAsks(node, host, this.stopping.signal)
+    this.settler = new Settler(node, async (log, index, event) => await this.fetcher.bring(log, index, event))
     this.witnessing = new Witnessing(node, host)
     this.urgent = new UrgentTopic(node, host, { signal: this.stopping.signal, onLearned: () => this.rulesChanged() })
     this.announcer = new Announcer(node, host, {
@@ -61,8 +71,9 @@ export class Live implements AsyncDisposable {
   }
 
   /** Brings a node's network up. @throws E_EXISTS E_IO where an address can't be listened on · E_USAGE for a bad address */
-  static async open(node: Node, { log }: { readonly log?: NetLog } = {}): Promise<Live> {
+  static async open(node: Node, options: LiveOptions = {}): Promise<Live> {
     let live: Live | undefined
+    const { log } = options
     const { listen, peers, mdns } = node.config
     const host = await openHost({
       seed: node.keys.seed,
@@ -76,7 +87,7 @@ export class Live implements AsyncDisposable {
       onTold: (peer) => node.peers.met(peer),
       onDisconnect: (peer) => live?.disconnected(peer)
     })
-    live = new Live(node, host)
+    live = new Live(node, host, options)
     node.writer.tailWaitMs = tailWaitMs
     await live.begin()
     return live
@@ -91,7 +102,11 @@ export class Live implements AsyncDisposable {
       try {
         await serveBlobs(stream, this.node.blobs, {
           mayServe: (digest) => this.node.blobs.placeOf(digest) === 'shared',
-          signal: this.stopping.signal
+          signal: this.stopping.signal,
+          onLacking: (digest) => this.asks.note(peerId, digest),
+          onHave: (digests) => {
+            if (this.fetcher.told(peerId, digests)) this.settler.again()
+          }
         })
       } catch (error) {
         if (!this.stopping.signal.aborted) this.node.scores.fault(peerId, codeOf(error))
@@ -121,7 +136,7 @@ export class Live implements AsyncDisposable {
     }
     this.node.peers.met(peer)
     if (peer.direction === 'outbound') this.syncSoon(peer.peerId)
-    this.fetcher.again()
+    this.fetcher.connected(peer.peerId)
     this.settler.again()
   }
 
@@ -138,6 +153,7 @@ export class Live implements AsyncDisposable {
 
   private disconnected(peer: RemotePeer): void {
     this.again.delete(peer.peerId)
+    this.asks.forget(peer.peerId)
   }
 
   private syncSoon(peerId: string): void {
@@ -291,7 +307,7 @@ export class Live implements AsyncDisposable {
 
   /** Fetches some blobs from the peers that are connected, and waits for that. */
   async fetch(wants: readonly BlobWant[], signal: AbortSignal): Promise<Fetched> {
-    return await this.fetcher.fetch(wants, signal)
+    return await this.fetcher.fetch(wants, { signal })
   }
 
   /** Ends sessions and closes the network; idempotent. */
@@ -309,6 +325,7 @@ export class Live implements AsyncDisposable {
     await this.urgent.stop()
     await this.settler.stop()
     await this.fetcher.stop()
+    await this.asks.stop()
     await this.host[Symbol.asyncDispose]()
   }
 }

@@ -2,8 +2,8 @@ import { type Digest, isDigest, type LogId, parseEvent, type RejoinEvent } from 
 import type { Judged } from '../trust/index.ts'
 import type { Node } from './node.ts'
 
-/** Brings blobs of an event's artifact here that are missing; resolves to whether all of them are here. */
-export type Bring = (event: RejoinEvent) => Promise<boolean>
+/** Brings blobs of the artifact of an entry's event here that are missing; resolves to whether all of them are here. */
+export type Bring = (log: LogId, index: number, event: RejoinEvent) => Promise<boolean>
 
 interface Waiting {
   readonly log: LogId
@@ -76,7 +76,7 @@ export class Settler {
     await Promise.resolve()
     for (let next = this.waiting.shift(); next !== undefined && !this.stopped; next = this.waiting.shift()) {
       try {
-        if (await this.bring(next.event)) await this.settle(next)
+        if (await this.bring(next.log, next.index, next.event)) await this.settle(next)
       } catch (error) {
         if (!this.stopped) this.node.say(`an event in quarantine could not be looked at: ${(error as Error).message}`)
       }

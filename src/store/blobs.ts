@@ -26,10 +26,22 @@ export class BlobStore {
   /** the roots that index.json lists; none is of a private blob */
   readonly index: OciIndex
   private readonly parts = new Set<Digest>()
+  private readonly listeners = new Set<(digests: readonly Digest[]) => void>()
 
   constructor(root: string, index: OciIndex) {
     this.root = root
     this.index = index
+  }
+
+  /** Calls back with blobs that came, or were moved to where they are passed on. Returns how to stop it. */
+  onShared(listener: (digests: readonly Digest[]) => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  private shared<T extends readonly StoredBlob[]>(blobs: T, { private: isPrivate }: PutOptions): T {
+    if (isPrivate !== true) for (const listener of this.listeners) listener(blobs.map(({ digest }) => digest))
+    return blobs
   }
 
   /** Returns where a blob lies, or undefined where it is not here. */
@@ -57,9 +69,13 @@ export class BlobStore {
    * @throws E_BAD_OBJECT where it has another digest than was asked for · E_NO_SPACE E_IO · what the source throws
    */
   async put(source: AsyncIterable<Uint8Array> | Uint8Array, options: PutOptions = {}): Promise<StoredBlob> {
-    if (!(source instanceof Uint8Array)) return await putStream(this.root, source, options)
-    if (source.length > chunkBytes) return await putStream(this.root, once(source), { ...options, sizeBytes: source.length })
-    return (await putSmall(this.root, [{ bytes: source, digest: options.digest }], options))[0] as StoredBlob
+    if (source instanceof Uint8Array && source.length <= chunkBytes)
+      return (await this.putMany([{ bytes: source, digest: options.digest }], options))[0] as StoredBlob
+    const blob =
+      source instanceof Uint8Array
+        ? await putStream(this.root, once(source), { ...options, sizeBytes: source.length })
+        : await putStream(this.root, source, options)
+    return this.shared([blob], options)[0] as StoredBlob
   }
 
   /** Keeps the bytes of a file as a blob. @throws E_NOT_FOUND, and as put */
@@ -76,7 +92,7 @@ export class BlobStore {
 
   /** Keeps many blobs of at most 1 MiB, durable together; in order. @throws as put; then those before may be kept already */
   async putMany(blobs: readonly UnstoredBlob[], options: Omit<PutOptions, 'digest'> = {}): Promise<readonly StoredBlob[]> {
-    return await putSmall(this.root, blobs, options)
+    return this.shared(await putSmall(this.root, blobs, options), options)
   }
 
   /**
@@ -132,6 +148,7 @@ export class BlobStore {
   async move(digest: Digest, place: BlobPlace): Promise<void> {
     if (place === 'private' && this.has(digest)) this.index.change([{ kind: 'drop', digest }])
     await moveBlob(this.root, digest, place)
+    if (place === 'shared') for (const listener of this.listeners) listener([digest])
   }
 
   /**
@@ -219,7 +236,8 @@ export class BlobStore {
     const { digest, shape } = part
     await adoptBlob(this.root, part.path, digest, { ...options, durable: true })
     if (shape.sizeBytes > chunkBytes) saveLeaves(this.root, digest, shape.leaves)
-    return { digest, sizeBytes: shape.sizeBytes, cid: dagOfLeaves(shape.leaves, shape.sizeBytes).root }
+    const blob = { digest, sizeBytes: shape.sizeBytes, cid: dagOfLeaves(shape.leaves, shape.sizeBytes).root }
+    return this.shared([blob], options)[0] as StoredBlob
   }
 }
 

@@ -125,6 +125,11 @@ export class BlobClient {
     })
   }
 
+  /** Says that blobs are here now which the other side asked for in vain. @throws E_GONE */
+  async have(digests: readonly Digest[]): Promise<void> {
+    await this.exchange({ kind: 'have', digests }, 0, async () => await Promise.resolve())
+  }
+
   /**
    * Says that nothing more is asked, and compares the counts.
    * @throws E_PROTOCOL where the source counts otherwise · E_GONE E_TIMEOUT

@@ -25,6 +25,10 @@ export interface ServeOptions {
   /** must say no for whatever this node's rules don't pass on; private blobs are never served, whatever it says */
   readonly mayServe: (digest: Digest) => boolean
   readonly signal: AbortSignal
+  /** called with each blob that was asked for and is not passed on here now */
+  readonly onLacking?: ((digest: Digest) => void) | undefined
+  /** called with blobs that the other side says it has now, after it was asked for them in vain */
+  readonly onHave?: ((digests: readonly Digest[]) => void) | undefined
 }
 
 /** What was served on one stream. */
@@ -42,12 +46,9 @@ const readAhead = 16
  * then aborted
  * @see protocols/blobs.md
  */
-export async function serveBlobs(
-  stream: ByteStream,
-  store: BlobStore,
-  { mayServe, signal }: ServeOptions
-): Promise<ServedCounts> {
-  const serving = new Serving(stream, store, mayServe)
+export async function serveBlobs(stream: ByteStream, store: BlobStore, options: ServeOptions): Promise<ServedCounts> {
+  const { signal } = options
+  const serving = new Serving(stream, store, options)
   const stop = (): void => stream.abort(signal.reason as Error)
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -72,17 +73,17 @@ export async function serveBlobs(
 class Serving {
   private readonly stream: ByteStream
   private readonly store: BlobStore
-  private readonly mayServe: (digest: Digest) => boolean
+  private readonly options: ServeOptions
   private count = 0
   private sizeBytes = 0
   /** small frames that are sent together */
   private waiting: Uint8Array[] = []
   private waitingBytes = 0
 
-  constructor(stream: ByteStream, store: BlobStore, mayServe: (digest: Digest) => boolean) {
+  constructor(stream: ByteStream, store: BlobStore, options: ServeOptions) {
     this.stream = stream
     this.store = store
-    this.mayServe = mayServe
+    this.options = options
   }
 
   get counts(): ServedCounts {
@@ -100,6 +101,9 @@ class Serving {
         break
       case 'chunks':
         await this.chunks(request.digest, request.first, request.count)
+        break
+      case 'have':
+        this.options.onHave?.(request.digests)
         break
       case 'end':
         if (request.count !== this.count)
@@ -189,11 +193,14 @@ class Serving {
   }
 
   private isServed(digest: Digest): boolean {
-    return this.mayServe(digest) && this.store.placeOf(digest) === 'shared'
+    const isHere = this.store.placeOf(digest) === 'shared'
+    // told at once: should the blob come while the answer is on its way, the asker is told of it
+    if (!isHere) this.options.onLacking?.(digest)
+    return isHere && this.options.mayServe(digest)
   }
 
   private async not(digest: Digest): Promise<void> {
-    await this.header(this.mayServe(digest) ? 'absent' : 'refused', 0)
+    await this.header(this.options.mayServe(digest) ? 'absent' : 'refused', 0)
   }
 
   private async header(status: 'here' | 'absent' | 'refused' | 'large', sizeBytes: number): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { type LogId, parseEvent, type RejoinEvent } from '../../src/core/index.ts'
-import { Live, Node, publish, type PublishOptions } from '../../src/node/index.ts'
+import { Live, type LiveOptions, Node, publish, type PublishOptions } from '../../src/node/index.ts'
 import { verifyFolder } from '../../src/store/index.ts'
 
 /** A node of a test, up on loopback. */
@@ -17,8 +17,8 @@ export interface LabNode {
 }
 
 const never = new AbortController().signal
-/** how long a test waits for something to become true */
-export const patience = { timeout: 60_000, interval: 50 }
+/** how long a test waits for something to become true, and how often it looks */
+const patience = { timeout: 120_000, interval: 50 }
 
 /** Nodes of one test, in temporary folders, closed and deleted together. */
 export class NodeLab implements AsyncDisposable {
@@ -37,11 +37,11 @@ export class NodeLab implements AsyncDisposable {
   }
 
   /** Brings the node of a data folder up. */
-  async up(name: string, root: string): Promise<LabNode> {
+  async up(name: string, root: string, options: LiveOptions = {}): Promise<LabNode> {
     const notices: string[] = []
     const flags = { listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, peers: [] }
     const node = await Node.open(root, { flags, onNotice: (notice) => notices.push(notice) })
-    const live = await Live.open(node)
+    const live = await Live.open(node, options)
     this.closing.push(node, live)
     return { name, root, node, live, address: live.host.addresses()[0] ?? '', notices }
   }
@@ -104,20 +104,26 @@ export function usedAt({ node }: LabNode, log: LogId): readonly (RejoinEvent | u
   })
 }
 
-/** Returns which files of a data folder, other than those of the index, hold a text. */
-export function filesWith(root: string, text: string, below = ''): readonly string[] {
-  const found: string[] = []
+/** Returns the files of a data folder, other than those of the index, with their bytes. */
+export function filesOf(root: string, below = ''): ReadonlyMap<string, Buffer> {
+  const found = new Map<string, Buffer>()
   for (const entry of readdirSync(join(root, below), { withFileTypes: true })) {
     const path = join(below, entry.name)
-    if (entry.isDirectory()) found.push(...filesWith(root, text, path))
-    else if (readFileSync(join(root, path)).includes(text)) found.push(path)
+    if (path === 'index') continue
+    if (entry.isDirectory()) for (const [name, bytes] of filesOf(root, path)) found.set(name, bytes)
+    else found.set(path, readFileSync(join(root, path)))
   }
-  return found.filter((path) => !path.startsWith('index/'))
+  return found
 }
 
-/** Waits until something holds. */
-export async function until(holds: () => void | Promise<void>): Promise<void> {
-  await vi.waitFor(holds, patience)
+/** Returns which files of a data folder, other than those of the index, hold a text. */
+export function filesWith(root: string, text: string): readonly string[] {
+  return [...filesOf(root)].flatMap(([path, bytes]) => (bytes.includes(text) ? [path] : []))
+}
+
+/** Waits until something holds. @param interval milliseconds between two looks, where looking takes long */
+export async function until(holds: () => void | Promise<void>, interval: number = patience.interval): Promise<void> {
+  await vi.waitFor(holds, { ...patience, interval })
 }
 
 /** Returns what is wrong in a data folder. */

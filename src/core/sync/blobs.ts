@@ -28,6 +28,8 @@ export type BlobRequest =
   | { readonly kind: 'leaves'; readonly digest: Digest }
   /** chunks from `first` on */
   | { readonly kind: 'chunks'; readonly digest: Digest; readonly first: number; readonly count: number }
+  /** nothing is asked: what the other side asked for in vain is here now */
+  | { readonly kind: 'have'; readonly digests: readonly Digest[] }
   /** nothing more is asked; with the number of blobs, leaf lists and ranges that were */
   | { readonly kind: 'end'; readonly count: number }
 
@@ -90,6 +92,7 @@ export const blobRequest: MessageCodec<BlobRequest> = oneOf<BlobRequest>({
   blobs: [1, message({ digests: repeated(1, digestKind, maxDigests) })],
   leaves: [2, message({ digest: field(1, digestKind) })],
   chunks: [3, message({ digest: field(1, digestKind), first: field(2, uint64(maxFirst)), count: field(3, uint64(maxChunks)) })],
+  have: [4, message({ digests: repeated(1, digestKind, maxDigests) })],
   end: [15, message({ count: field(1, uint64()) })]
 })
 

@@ -33,7 +33,7 @@ const anyDigest = oneof(
 )
 const anyCount = integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const anyRequest = oneof(
-  record({ kind: constant('blobs' as const), digests: array(anyDigest, { maxLength: 20 }) }),
+  record({ kind: constantFrom('blobs' as const, 'have' as const), digests: array(anyDigest, { maxLength: 20 }) }),
   record({ kind: constant('leaves' as const), digest: anyDigest }),
   record({
     kind: constant('chunks' as const),
@@ -58,6 +58,8 @@ function asTheirs(message: BlobRequest | BlobAnswer): Record<string, unknown> {
   switch (message.kind) {
     case 'blobs':
       return { blobs: { digests: message.digests.map(multihashOf) } }
+    case 'have':
+      return { have: { digests: message.digests.map(multihashOf) } }
     case 'leaves':
       return { leaves: { digest: multihashOf(message.digest) } }
     case 'chunks':
