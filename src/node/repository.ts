@@ -73,10 +73,23 @@ export function ownName(node: Node, log: LogId, repository: string): string {
   return owner === undefined ? repository : `${owner}/${repository}`
 }
 
+/** the first parts of other writers' repositories, by the rules and logs that they were found with */
+const knownParts = new WeakMap<object, { readonly logCount: number; readonly parts: ReadonlySet<string> }>()
+
+function othersParts(node: Node): ReadonlySet<string> {
+  const { rules } = node.gate
+  const heads = node.store.listHeads()
+  const known = knownParts.get(rules)
+  if (known?.logCount === heads.length) return known.parts
+  const parts = new Set(heads.flatMap(({ log }) => ownerPart(node, log) ?? []))
+  knownParts.set(rules, { logCount: heads.length, parts })
+  return parts
+}
+
 /** Returns the names that writers themselves may have for what is called `name` here. */
-export function writersNames(name: string): readonly string[] {
+export function writersNames(node: Node, name: string): readonly string[] {
   const slash = name.indexOf('/')
-  return slash < 0 ? [name] : [name, name.slice(slash + 1)]
+  return slash < 0 || !othersParts(node).has(name.slice(0, slash)) ? [name] : [name, name.slice(slash + 1)]
 }
 
 /** Returns the events at places that name a repository of that name here; of any name where it is undefined. */
@@ -99,8 +112,7 @@ export function eventsNamed(node: Node, name: string | undefined, refs: readonly
 export function isOthers(node: Node, name: string): boolean {
   const slash = name.indexOf('/')
   const first = slash < 0 ? name : name.slice(0, slash)
-  const others = node.store.listHeads().map(({ log }) => ownerPart(node, log))
-  if (slash >= 0 && others.includes(first)) return true
+  if (slash >= 0 && othersParts(node).has(first)) return true
   const own = node.gate.nameOf(node.did)
   return (
     slash >= 0 &&

@@ -66,7 +66,7 @@ function tagOf(name: string, tag: string, statements: readonly NamedEvent[]): Ta
 /** Returns what is said of a tag, undefined where nobody said anything. */
 export async function readTag(node: Node, name: string, tag: string): Promise<Tag | undefined> {
   const refs: EventRef[] = []
-  for (const repository of writersNames(name)) refs.push(...(await node.store.index.tags(repository, tag)))
+  for (const repository of writersNames(node, name)) refs.push(...(await node.store.index.tags(repository, tag)))
   return tagOf(name, tag, eventsNamed(node, name, refs))
 }
 
@@ -79,7 +79,7 @@ export async function readTagOfWriters(node: Node, repository: string, tag: stri
 /** Returns all tags of a repository that stand for something or are in dispute, in the order of their names. */
 export async function listTags(node: Node, name: string): Promise<readonly Tag[]> {
   const refs = new Map<string, EventRef[]>()
-  for (const repository of writersNames(name))
+  for (const repository of writersNames(node, name))
     for (const ref of await node.store.index.tags(repository)) {
       const of = refs.get(ref.tag)
       if (of === undefined) refs.set(ref.tag, [ref])
@@ -110,7 +110,7 @@ function inRepository(said: readonly NamedEvent[]): InRepository | undefined {
 /** Returns the artifacts of a repository; undefined where no event names that repository. */
 export async function listRepository(node: Node, name: string): Promise<readonly InRepository[] | undefined> {
   const refs: EventRef[] = []
-  for (const repository of writersNames(name)) refs.push(...(await node.store.index.inRepository(repository)))
+  for (const repository of writersNames(node, name)) refs.push(...(await node.store.index.inRepository(repository)))
   const said = eventsNamed(node, name, refs)
   if (said.length === 0) return undefined
   const bySubject = Map.groupBy(
@@ -122,7 +122,7 @@ export async function listRepository(node: Node, name: string): Promise<readonly
 
 /** Returns whether any event names a repository. */
 export async function hasRepository(node: Node, name: string): Promise<boolean> {
-  for (const repository of writersNames(name))
+  for (const repository of writersNames(node, name))
     for (const ref of await node.store.index.inRepository(repository)) if (eventsNamed(node, name, [ref]).length > 0) return true
   return false
 }
@@ -137,11 +137,15 @@ export async function listRepositories(node: Node): Promise<readonly string[]> {
   return [...names].toSorted()
 }
 
+/** Returns a draft about a tag with the open statements of others that it comes after. @param found what is said of the tag */
+export function afterStatements({ log: own }: Node, draft: Draft, found: Tag | undefined): Draft {
+  const places = (found?.open ?? []).filter(({ log }) => log !== own).map(({ log, index }) => `${log}/${index}`)
+  return places.length === 0 ? draft : { ...draft, data: { ...draft.data, replaces: places.slice(0, maxReplaced) } }
+}
+
 /** Returns a draft that says which open statements of others about its tag it comes after; one without a tag stays as it is. */
 export async function afterOthers(node: Node, draft: Draft): Promise<Draft> {
   const { repository, tag } = draft.data
   if (typeof repository !== 'string' || typeof tag !== 'string') return draft
-  const found = await readTag(node, repository, tag)
-  const places = (found?.open ?? []).filter(({ log }) => log !== node.log).map(({ log, index }) => `${log}/${index}`)
-  return places.length === 0 ? draft : { ...draft, data: { ...draft.data, replaces: places.slice(0, maxReplaced) } }
+  return afterStatements(node, draft, await readTag(node, repository, tag))
 }

@@ -112,6 +112,13 @@ export class Contents implements Disposable {
     return (await this.removedAt(name, digest)) > found.hlc ? undefined : found
   }
 
+  /** Returns the blobs that a manifest names by itself; none where it is not here. */
+  async partsOf(digest: Digest): Promise<readonly Digest[]> {
+    if (!this.node.blobs.has(digest)) return []
+    const { config, layers } = readManifest(await this.node.blobs.readBytes(digest, maxManifestBytes))
+    return [...(config ? [config] : []), ...layers].map((one) => one.digest)
+  }
+
   private async removedAt(name: string, digest: Digest): Promise<string> {
     const said = eventsNamed(this.node, name, await this.node.store.index.bySubject(digest))
     return said.reduce((last, { event }) => (event.type === 'blob.removed' && event.hlc > last ? event.hlc : last), '')

@@ -1,7 +1,7 @@
 import { type Manifest, type OciDescriptor, readManifest } from '../artifact/index.ts'
 import { chunkBytes, dagOfLeaves, type Digest, digestOf, hasDigest, isDigest, RejoinError } from '../core/index.ts'
 import {
-  afterOthers,
+  afterStatements,
   appendOwn,
   draftOf,
   isOthers,
@@ -121,7 +121,7 @@ async function mustHaveParts({ contents, node }: RegistryContext, name: string, 
 }
 
 async function publishPushed(context: RegistryContext, name: string, pushed: Pushed, tags: readonly string[]): Promise<void> {
-  const { node, contents, roots } = context
+  const { node, roots } = context
   const { bytes, digest, manifest, descriptor } = pushed
   const parts = await mustHaveParts(context, name, manifest)
   const isThere = (await readInRepository(node, name, digest))?.mediaType === descriptor.mediaType && node.blobs.has(digest)
@@ -130,8 +130,8 @@ async function publishPushed(context: RegistryContext, name: string, pushed: Pus
     manifest.artifactType ??
     (manifest.config && !imageConfigs.has(manifest.config.mediaType) ? manifest.config.mediaType : undefined)
   const changed: string[] = []
-  for (const tag of tags) {
-    const known = await readTag(node, name, tag)
+  const said = new Map(await Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const)))
+  for (const [tag, known] of said) {
     if (!isThere || known?.digest !== digest || known.losers.length > 0) changed.push(tag)
   }
   const first = changed[0]
@@ -155,13 +155,15 @@ async function publishPushed(context: RegistryContext, name: string, pushed: Pus
       await node.blobs.put(bytes, { digest })
     }
   }
-  await appendOwn(node, await Promise.all(drafts.map(async (draft) => await afterOthers(node, draft))))
+  await appendOwn(
+    node,
+    drafts.map((draft) => afterStatements(node, draft, said.get(String(draft.data['tag']))))
+  )
   roots.change(
     changed.length === 0
       ? [rootChange(descriptor, { repository: name })]
       : changed.map((tag) => rootChange(descriptor, { repository: name, tag }))
   )
-  for (const part of parts) contents.unlink(name, part)
 }
 
 /** Returns the large blobs of a manifest, with the roots of their DAGs. */

@@ -44,6 +44,8 @@ async function removeByDigest({ node, contents, roots }: RegistryContext, name: 
     throw fault(404, 'MANIFEST_UNKNOWN', `${name} has no manifest ${digest}`)
   }
   const { mediaType } = artifact
+  // its blobs stay in the repository until they are taken away themselves, or nobody comes back for them
+  for (const part of await contents.partsOf(digest)) contents.link(name, part)
   const tags = (await listTags(node, name)).filter((tag) => tag.digest === digest).map(({ tag }) => tag)
   const removals = await Promise.all(tags.map(async (tag) => await afterOthers(node, tagRemoval(name, tag, digest, mediaType))))
   await appendOwn(node, [

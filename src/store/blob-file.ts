@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RejoinError } from '../core/index.ts'
@@ -120,7 +120,8 @@ export async function makeFolder(path: string, mode = 0o755): Promise<void> {
 export async function moveFile(from: string, to: string): Promise<void> {
   try {
     try {
-      await rename(from, to)
+      // takes a few microseconds, where the way to another thread and back takes more
+      renameSync(from, to)
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
       await makeFolder(dirname(to))

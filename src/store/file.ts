@@ -2,6 +2,7 @@ import {
   close as closeCallback,
   closeSync,
   fstatSync,
+  fsync as fsyncCallback,
   fsyncSync,
   mkdirSync,
   open as openCallback,
@@ -14,7 +15,7 @@ import {
   write as writeCallback,
   writeSync
 } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { RejoinError } from '../core/index.ts'
@@ -76,13 +77,15 @@ export function syncFolderSync(path: string): void {
   }
 }
 
-/** Makes the names in a folder durable without blocking. */
+const syncFile = promisify(fsyncCallback)
+
+/** Makes the names in a folder durable without blocking: only the sync itself is left to another thread, since opening takes no time. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
+  const fd = openSync(path, 'r')
   try {
-    await folder.sync()
+    await syncFile(fd)
   } finally {
-    await folder.close()
+    closeSync(fd)
   }
 }
 
