@@ -15,14 +15,14 @@ export interface HeldRecord {
   /** the rule that held it */
   readonly rule: string
   /** what it waits for: a person, unless there is something that settles it */
-  readonly waits: 'content' | 'person'
+  readonly waits: 'content' | 'voices' | 'person'
   /** when it came to be held, ISO 8601; absent where no verdict is recorded */
   readonly since?: string
 }
 
 interface Reason {
   readonly rule: string
-  readonly waits?: 'content' | undefined
+  readonly waits?: 'content' | 'voices' | undefined
   readonly since?: string
 }
 

@@ -79,7 +79,7 @@ export class Node implements AsyncDisposable {
   readonly cosignedHeads: Told<LogId> = new Told()
   /** closings and fork proofs that are new here */
   readonly learned: Told<Uint8Array> = new Told()
-  private readonly rejudging: Rejudging
+  readonly rejudging: Rejudging
   private ownLog: LogId
   private stateFolder: string | undefined
   private ownSize: OwnSize | undefined
@@ -120,9 +120,13 @@ export class Node implements AsyncDisposable {
       witnesses: () => this.witnesses(),
       onCosigned: (log) => this.cosigned(log),
       judgeAgain: async (log, indexes) => await this.rejudging.inTurn(log, indexes),
-      onUrgent: ({ bytes }) => this.learned.tell(bytes),
+      onUrgent: ({ log, bytes }) => {
+        this.learned.tell(bytes)
+        this.rejudging.stir(this.known.voices.beside(log))
+      },
       load: async (event) => await this.known.load(event),
       onAccepted: (log, judged) => {
+        this.rejudging.stir(this.known.heard(log, didOf(store.opened(log).publicKey), judged))
         this.tell(judged.map(({ line, event, decision }) => acceptedOf(log, line, event, decision)))
         for (const listener of this.judgedListeners) listener(log, judged)
       },
@@ -183,6 +187,7 @@ export class Node implements AsyncDisposable {
       const node = new Node(root, config, keys, store, log, onNotice)
       node.guard(stateFolder)
       for (const path of store.urgent.damaged) onNotice(`${path} is damaged: what it says of that log is not known here`)
+      await node.known.ready()
       await node.replica.endings.applyAll()
       node.rejudging.begin()
       return node
@@ -215,6 +220,9 @@ export class Node implements AsyncDisposable {
 
   /** Tells all listeners about accepted events. */
   tell(accepted: readonly Accepted[]): void {
+    for (const { log, index, event } of accepted)
+      if (log === this.ownLog && event !== undefined)
+        this.rejudging.stir(this.known.voices.add(event, { log, index, author: this.did }))
     for (const listener of this.listeners) listener(accepted)
   }
 

@@ -1,8 +1,9 @@
 import type { Compiled, LogId } from '../core/index.ts'
 import type { Changed, LocalReplica } from '../replica/index.ts'
-import type { BlobStore, Store } from '../store/index.ts'
+import type { BlobStore, EventRef, Store } from '../store/index.ts'
 import type { Gate, Known } from '../trust/index.ts'
 import { type BlobChange, blobChangeOf, moveBlobs } from './blob-moves.ts'
+import { Told } from './told.ts'
 import { judgedBy, readTrustInForce, writeJudgedBy } from './trust-in-force.ts'
 
 /** What judging again works on, and whom it tells. */
@@ -26,6 +27,8 @@ const toldAtOnce = 1024
 export class Rejudging {
   private readonly options: RejudgingOptions
   private work: Promise<void> = Promise.resolve()
+  /** entries that were judged again since somebody said the same, or no longer does */
+  readonly judgedAgain: Told<readonly EventRef[]> = new Told()
 
   constructor(options: RejudgingOptions) {
     this.options = options
@@ -65,7 +68,8 @@ export class Rejudging {
   }
 
   private async all(): Promise<void> {
-    const { store, gate, ownLog } = this.options
+    const { store, gate, known, ownLog } = this.options
+    await known.ready()
     const { digest } = gate.rules.file
     for (const { log } of store.listHeads()) if (log !== ownLog()) await this.rejudge(log)
     if (digest === gate.rules.file.digest) writeJudgedBy(store.root, digest)
@@ -73,7 +77,7 @@ export class Rejudging {
 
   /** Judges entries of a log again, and moves their text and blobs to where the verdicts let them lie. @returns how many verdicts changed */
   async rejudge(log: LogId, indexes?: ReadonlySet<number>): Promise<number> {
-    const { store, blobs, replica, onChanged } = this.options
+    const { store, blobs, known, replica, onChanged } = this.options
     const moved: BlobChange[] = []
     const changed: Changed[] = []
     let count = 0
@@ -81,11 +85,25 @@ export class Rejudging {
       count++
       const change = blobChangeOf(one)
       if (change !== undefined) moved.push(change)
+      if (one.after === 'refuse' && one.event !== undefined) this.stir(known.voices.drop(one.event, one))
       if (changed.push(one) === toldAtOnce) onChanged(changed.splice(0))
     }
     await moveBlobs(store, blobs, moved)
     if (changed.length > 0) onChanged(changed)
     return count
+  }
+
+  /** Judges entries again, in turn: how many keys said the same has changed. */
+  stir(places: readonly EventRef[]): void {
+    const others = places.filter(({ log }) => log !== this.options.ownLog())
+    if (others.length === 0) return
+    const byLog = Map.groupBy(others, ({ log }) => log)
+    const work = [...byLog].map(async ([log, some]) => await this.inTurn(log, new Set(some.map(({ index }) => index))))
+    // where it fails, that is told
+    Promise.all(work).then(
+      () => this.judgedAgain.tell(others),
+      () => {}
+    )
   }
 
   /** Judges entries of a log again once what is under way is through. */

@@ -1,5 +1,7 @@
 import { type Digest, isDigest, type LogId, parseEvent, type RejoinEvent } from '../core/index.ts'
+import type { EventRef } from '../store/index.ts'
 import type { Judged } from '../trust/index.ts'
+import { rulingNow } from './held-events.ts'
 import type { Node } from './node.ts'
 
 /** Brings blobs of the artifact of an entry's event here that are missing; resolves to whether all of them are here. */
@@ -26,7 +28,13 @@ export class Settler {
   constructor(node: Node, bring: Bring) {
     this.node = node
     this.bring = bring
-    this.stopListening = node.onJudged((log, judged) => this.take(log, judged))
+    const stops = [
+      node.onJudged((log, judged) => this.take(log, judged)),
+      node.rejudging.judgedAgain.on((places) => this.lookAt(places))
+    ]
+    this.stopListening = () => {
+      for (const stop of stops) stop()
+    }
   }
 
   /** Tries everything that is in quarantine: at the start, and when a peer or other rules may help. */
@@ -40,9 +48,19 @@ export class Settler {
   private take(log: LogId, judged: readonly Judged[]): void {
     for (const { line, event, decision } of judged) {
       if (event === undefined) continue
-      if (decision.waits !== undefined) this.waiting.push({ log, index: line.index, event })
+      if (decision.waits === 'content') this.waiting.push({ log, index: line.index, event })
       const { refers } = event.data
       if (typeof refers === 'string' && isDigest(refers)) void this.saidAbout(refers)
+    }
+    this.poke()
+  }
+
+  /** Of what was judged again, some may wait for content now. */
+  private lookAt(places: readonly EventRef[]): void {
+    for (const { log, index } of places) {
+      const line = this.node.store.places.held.read(log, index)
+      if (line !== undefined && rulingNow(this.node, log, index, line, Date.now()).waits === 'content')
+        this.waiting.push({ log, index, event: parseEvent(line) })
     }
     this.poke()
   }

@@ -30,11 +30,13 @@ export async function* trustTestVerb({ node, args, signal }: VerbContext<TrustTe
   const nowMs = Date.now()
   const sinceMs = args.since === undefined ? undefined : parseSince(args.since, nowMs)
   const log = args.log === undefined ? undefined : findLog(node, args.log)
+  const known = new Known(node.store, node.blobs, compiled, nowMs)
+  await known.ready()
   const steps = replay({
     store: node.store,
     compiled,
     own: node.did,
-    known: new Known(node.store, node.blobs, compiled, nowMs),
+    known,
     decisionOn: (of, index) => node.verdicts.decisionOn(of, index),
     nowMs,
     log,

@@ -189,7 +189,7 @@ export class LocalReplica implements Replica {
     saveOffer(this.store.root, offer)
   }
 
-  async accept(log: LogId, blocks: readonly ProvenBlock[]): Promise<Taken> {
+  async accept(log: LogId, blocks: readonly ProvenBlock[], _by?: string): Promise<Taken> {
     const nowMs = Date.now()
     const total = { events: 0, refused: 0, held: 0 }
     for (const whole of blocks) {

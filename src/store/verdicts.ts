@@ -12,7 +12,7 @@ export interface VerdictLine {
   readonly rule: string
   /** of the rule that decided: CEL text → true, false, error or unknown */
   readonly conjuncts?: Readonly<Record<string, string>>
-  readonly waits?: 'content'
+  readonly waits?: 'content' | 'voices'
   readonly warnings?: readonly string[]
   /** SHA-256 of the trust file, hexadecimal */
   readonly trust: string

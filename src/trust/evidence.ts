@@ -1,5 +1,4 @@
-import type { AttributedVex, Content, RejoinEvent } from '../core/index.ts'
-import type { LogId } from '../core/index.ts'
+import type { AttributedVex, Content, LogId, Place, RejoinEvent } from '../core/index.ts'
 
 /** Who confirmed a checkpoint that covers an event. */
 export interface Witnessed {
@@ -21,6 +20,8 @@ export interface EvidenceSource {
   /** Returns what others state about an event's artifact. */
   readonly vexOn: (event: RejoinEvent) => readonly AttributedVex[]
   readonly witnessesOf: (log: LogId, index: number) => Witnessed
+  /** Returns where events stand that say the same, as far as their text is here. */
+  readonly voicesOn: (event: RejoinEvent) => readonly Place[]
 }
 
 /** Knows nothing but the lines. */
@@ -28,5 +29,6 @@ export const noEvidence: EvidenceSource = {
   contentOf: () => undefined,
   overlapOf: () => undefined,
   vexOn: () => [],
-  witnessesOf: () => unwitnessed
+  witnessesOf: () => unwitnessed,
+  voicesOn: () => []
 }

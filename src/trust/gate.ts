@@ -17,7 +17,9 @@ import {
   type LogId,
   parseEventText,
   parseKey,
+  oneVoice,
   peerIdOf,
+  type Place,
   type ProvenBlock,
   type PublicKey,
   RejoinError,
@@ -25,6 +27,7 @@ import {
   type Ruling,
   textOf,
   type Verdict,
+  type Voiced,
   writerStanding
 } from '../core/index.ts'
 import type { DecisionLine } from '../store/index.ts'
@@ -193,9 +196,11 @@ export class Gate {
     const content = this.evidence.contentOf(event)
     const { quorum, ...witnesses } = this.evidence.witnessesOf(log, line.index)
     const vex = content === undefined ? [] : this.evidence.vexOn(event)
+    const place = { log, index: line.index, author }
     const evidence: Evidence = {
       event,
-      place: { log, index: line.index, author },
+      place,
+      voiced: this.voicedOn(event, place, nowMs),
       lineBytes: line.end - line.start,
       nowMs,
       witnesses,
@@ -212,6 +217,23 @@ export class Gate {
     const named = { ...evidence, place: { ...evidence.place, author: this.namedOf(author, log) } }
     const standing = writerStanding(named, file, { quorum, gates })
     return factsOf(evidence, file, { ...standing, signer: { ...standing.signer, did: author } })
+  }
+
+  /** Counts the keys that said the same as an event: those that may be believed where they said it. */
+  private voicedOn(event: RejoinEvent, place: Place, nowMs: number): Voiced {
+    const voices = this.evidence.voicesOn(event)
+    if (voices.length === 0) return oneVoice
+    const names = new Map<string, string>()
+    for (const voice of [...voices, place]) {
+      if (this.ends.beyond(voice.log, voice.index) !== undefined) continue
+      const did = this.namedOf(voice.author)
+      const { name, standing } = identityAt(this.compiled.file, { ...voice, author: did }, nowMs)
+      if (standing === 'good') names.set(did, name)
+      else if (this.isOwn(voice.author)) names.set(this.own, '')
+    }
+    const { name } = identityAt(this.compiled.file, { ...place, author: this.namedOf(place.author) }, nowMs)
+    const said = name === '' ? 1 : [...names.values()].filter((one) => one === name).length
+    return { signatures: Math.max(1, names.size), said: Math.max(1, said) }
   }
 
   /**

@@ -9,6 +9,7 @@ import {
   identityAt,
   isDigest,
   type LogId,
+  type Place,
   parseEvent,
   parseNote,
   parseTlogPolicy,
@@ -18,10 +19,12 @@ import {
   type TlogPolicy,
   type Vulnerability
 } from '../core/index.ts'
-import type { BlobStore, Store } from '../store/index.ts'
+import type { BlobStore, EventRef, Store } from '../store/index.ts'
 import { contentOf, type Layer, type SigningKey, signingKeys } from './content.ts'
 import { type EvidenceSource, unwitnessed, type Witnessed } from './evidence.ts'
+import type { Judged } from './gate.ts'
 import { type Inventory, openInventory } from './inventory.ts'
+import { Voices } from './voices.ts'
 
 const maxManifestBytes = 4 * 1024 * 1024
 /** documents beyond this are no documents that a rule could look into, in bytes */
@@ -53,6 +56,7 @@ export class Known implements EvidenceSource {
   private inventory: Inventory | undefined
   private policy: TlogPolicy | undefined
   private isNeeded = false
+  readonly voices: Voices = new Voices()
   private readonly artifacts = new Map<Digest, Artifact>()
   private readonly witnessed = new WeakMap<Uint8Array, Witnessed>()
 
@@ -74,6 +78,12 @@ export class Known implements EvidenceSource {
     this.keys = signingKeys(compiled.file, nowMs)
     this.isNeeded = needsContent(compiled)
     this.artifacts.clear()
+    this.voices.configure(compiled)
+  }
+
+  /** Reads what verdicts may depend on that is spread over the texts here; after the start, and after other rules came. */
+  async ready(): Promise<void> {
+    await this.voices.build(this.store)
   }
 
   /** Whether any rule in force may ask for what stands in documents. */
@@ -91,6 +101,18 @@ export class Known implements EvidenceSource {
 
   vexOn({ data }: RejoinEvent): readonly AttributedVex[] {
     return this.artifacts.get(data['digest'] as Digest)?.vex ?? []
+  }
+
+  voicesOn(event: RejoinEvent): readonly Place[] {
+    return this.voices.on(event)
+  }
+
+  /** Takes note of what was judged. @returns entries that may have to be judged again, since somebody said the same */
+  heard(log: LogId, author: string, judged: readonly Judged[]): readonly EventRef[] {
+    if (!this.voices.isNeeded) return []
+    return judged.flatMap(({ line, event, decision }) =>
+      event === undefined || decision.verdict === 'refuse' ? [] : this.voices.add(event, { log, index: line.index, author })
+    )
   }
 
   witnessesOf(log: LogId, index: number): Witnessed {

@@ -185,7 +185,21 @@ const airGapped: readonly VerdictRow[] = [
   ['an image without a media type', image('ci-2', { mediaType: '' }), runs, 'hold', 'default'],
   ['an image of which nothing can be known', image('ci-2', { digest: 'latest' }), {}, 'hold', 'default'],
   ['an image of who speaks for VEX only', image('alice'), runs, 'hold', 'default'],
-  ['VEX of one where two must agree', image('alice', { artifactType: 'application/vnd.openvex+json' }), runs, 'hold', 'default'],
+  [
+    'VEX of one where two must agree',
+    image('alice', { artifactType: 'application/vnd.openvex+json' }),
+    runs,
+    'hold',
+    'default',
+    { waits: 'voices' }
+  ],
+  [
+    'VEX on which two agree',
+    image('alice', { artifactType: 'application/vnd.openvex+json' }),
+    { ...runs, voiced: { signatures: 2, said: 2 } },
+    'relay',
+    'signed-image'
+  ],
   ['what no rule speaks of', told('ci-2', 'a.b'), {}, 'hold', 'default']
 ]
 
@@ -297,7 +311,7 @@ const pool: readonly VerdictRow[] = [
   ['a usage receipt that two signed', usage, { ...team, signatures: 2 }, 'relay', 'usage'],
   ['one that three signed', usage, { ...guest, signatures: 3 }, 'relay', 'usage'],
   ['one that two signed, no budget left', usage, { as: 'guests', signatures: 2 }, 'relay', 'usage'],
-  ['one that its writer alone signed', usage, { as: 'team-a' }, 'hold', 'default'],
+  ['one that its writer alone signed', usage, { as: 'team-a' }, 'hold', 'default', { waits: 'voices' }],
   ['a job that two signed, no budget left', job(), { as: 'team-a', signatures: 2 }, 'hold', 'default'],
   ['a log of the team that opens', told('worker', 'log.opened'), { as: 'team-a', index: 0 }, 'relay', 'log'],
   ['a log of a guest that opens, clock ahead', told('worker', 'log.opened', {}, nowMs + day), { as: 'guests' }, 'relay', 'log'],

@@ -16,7 +16,7 @@ export async function triage(context: Context, flags: { readonly watch?: boolean
   let count = 0
   await printAll(context, ask(context, 'triage', { watch: flags.watch === true }), (record) => {
     const { author, rule, waits } = record
-    const heading = `held by ${String(rule)}, of ${printable(String(author))}${waits === 'content' ? ', waiting for content' : ''}`
+    const heading = `held by ${String(rule)}, of ${printable(String(author))}${waits === 'content' ? ', waiting for content' : waits === 'voices' ? ', waiting for more keys to say the same' : ''}`
     if (heading !== group) print(heading)
     group = heading
     count++

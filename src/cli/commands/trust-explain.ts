@@ -66,6 +66,8 @@ function explain({ log, index, author, verdict, type, subject, time, history, de
     now.conjuncts.map(({ text, value }) => [text, value]),
     now.warnings
   )
+  const { voices } = now.facts as { readonly voices?: { readonly said: number; readonly needed: number } }
+  if (voices !== undefined && voices.needed > 1) print(`           ${voices.said} of ${voices.needed} keys have said this`)
   for (const [name, value] of Object.entries(now.facts)) fact(name, value)
 }
 
@@ -77,7 +79,8 @@ function isSame(one: Recorded, before: Recorded | undefined): boolean {
   return said(one) === said(before)
 }
 
-const waiting = (waits: string | undefined): string => (waits === undefined ? '' : `, waits for ${waits}`)
+const waiting = (waits: string | undefined): string =>
+  waits === undefined ? '' : `, waits for ${waits === 'voices' ? 'more keys to say the same' : waits}`
 
 function tell(conjuncts: readonly (readonly [string, string])[], warnings: readonly string[]): void {
   for (const [text, value] of conjuncts) print(`  ${value.padEnd(8)} ${printable(text)}`)

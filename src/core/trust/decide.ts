@@ -10,8 +10,8 @@ import { type Decision, fits, type Verdict } from './verdict.ts'
 export interface Ruling extends Decision {
   /** of the rule that decided; empty where no rule with a condition did */
   readonly conjuncts: readonly ConjunctValue[]
-  /** set where the verdict is hold until something is there */
-  readonly waits?: 'content'
+  /** set where the verdict is hold until something is there: the artifact's documents, or more keys that say the same */
+  readonly waits?: 'content' | 'voices'
   /** `freshness:warn`, `freshness:local` */
   readonly warnings: readonly string[]
 }
@@ -92,10 +92,33 @@ function judge(facts: Facts, compiled: Compiled): Ruling {
   const set = gatesSet(compiled)
   const failing = set.find((gate) => facts.gates?.[gate] === 'fail')
   if (failing !== undefined) return ruling('refuse', `gate:${failing}`)
-  const decided = byRules(facts, compiled)
+  const decided = orAwaited(byRules(facts, compiled), facts, compiled)
+  if (decided.waits === 'voices') return decided
   const [gate] = set
   if (gate === undefined || facts.gates !== undefined || decided.verdict === 'refuse') return decided
   return { ...ruling('hold', `gate:${gate}`), waits: 'content' }
+}
+
+/** more keys than any identity or condition can ask for */
+const everyKey = Number.MAX_SAFE_INTEGER
+
+/**
+ * What more keys would let in is held for them, where the rules would refuse it for the lack of them: else it would depend on the order in
+ * which the events of these keys come.
+ */
+function orAwaited(decided: Ruling, facts: Facts, compiled: Compiled): Ruling {
+  if (!compiled.countsVoices || decided.waits !== undefined || decided.verdict === 'relay' || decided.verdict === 'keep')
+    return decided
+  const { event, voices, delegated } = facts
+  const enough: Facts = {
+    ...facts,
+    event: { ...event, signatures: everyKey },
+    delegated: delegated || voices.needed > 0
+  }
+  const { verdict, waits } = byRules(enough, compiled)
+  const helps =
+    decided.verdict === 'refuse' ? verdict !== 'refuse' : verdict !== 'refuse' && (verdict !== 'hold' || waits !== undefined)
+  return helps ? { ...decided, verdict: 'hold', waits: 'voices' } : decided
 }
 
 function gatesSet({ file: { gates, versions } }: Compiled): readonly (typeof gateNames)[number][] {

@@ -37,7 +37,7 @@ function isInForce({ fromMs = -Infinity, untilMs = Infinity }: Delegation, atMs:
 /**
  * Returns whether an identity may speak for a scope: a delegation covers it, and so does one to each giver, up to root.
  * @param atMs Unix milliseconds at which all of them must hold
- * @param signatureCount how many keys of the identity said it
+ * @param saidCount how many keys of the identity said it
  * @see protocols/trust.md#TRUST-18
  */
 export function isDelegated(
@@ -45,11 +45,30 @@ export function isDelegated(
   identityName: string,
   scope: DelegatedScope,
   atMs: number,
-  signatureCount = 1
+  saidCount = 1
 ): boolean {
+  const { needed } = grantOf(file, identityName, scope, atMs)
+  return needed !== 0 && needed <= saidCount
+}
+
+/**
+ * Returns how many keys of an identity must have said the same, so that it may speak for a scope: the lowest threshold of the delegations
+ * that cover it. 0 where none does.
+ */
+export function grantOf(
+  file: Delegations,
+  identityName: string,
+  scope: DelegatedScope,
+  atMs: number
+): { readonly needed: number } {
   const fitting = file.delegations.filter((one) => isInForce(one, atMs) && covers(one, scope))
+  const given = fitting.filter(({ to }) => to === identityName).toSorted((a, b) => a.threshold - b.threshold)
+  return { needed: given.find(({ from }) => reachesRoot(fitting, from))?.threshold ?? 0 }
+}
+
+function reachesRoot(fitting: readonly Delegation[], from: string): boolean {
   const seen = new Set<string>()
-  const givers = fitting.filter(({ to, threshold }) => to === identityName && threshold <= signatureCount).map(({ from }) => from)
+  const givers = [from]
   for (let giver = givers.pop(); giver !== undefined; giver = givers.pop()) {
     if (giver === rootGiver) return true
     if (seen.has(giver)) continue

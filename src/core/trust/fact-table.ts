@@ -4,6 +4,7 @@ import { isDigest, sha256 } from '../digest.ts'
 import { canonicalize } from '../json.ts'
 import type { Json } from '../json-value.ts'
 import type { RejoinEvent } from '../event/event.ts'
+import { oneVoice } from './claim.ts'
 import type { Content, Evidence } from './facts.ts'
 import type { TrustFile } from './file.ts'
 
@@ -32,6 +33,8 @@ export interface Standing {
   }
   /** whether a delegation covers the event's repository, media type and type now */
   readonly delegated: boolean
+  /** how many keys of the identity must have said the same for that; 0, as where it is absent: no delegation covers the event */
+  readonly neededVoices?: number
   /** whether the witnesses reach the quorum of the file's tlog-policy */
   readonly quorum: boolean
   /** undefined: the content that they need is not there */
@@ -56,7 +59,8 @@ export interface ContentFacts {
 }
 
 /**
- * The facts of one event: all that a verdict depends on beside the trust file. Conditions see every member but `line` and `signer.standing`.
+ * The facts of one event: all that a verdict depends on beside the trust file. Conditions see every member but `line`, `voices` and
+ * `signer.standing`.
  * @see protocols/verdict.md, the table of facts
  */
 export interface Facts {
@@ -87,6 +91,8 @@ export interface Facts {
   readonly overlap: readonly string[] | undefined
   readonly gates: GateFacts | undefined
   readonly content: ContentFacts | undefined
+  /** keys of the writer's identity that said the same, and how many must have for a delegation; 0: none covers the event */
+  readonly voices: { readonly said: number; readonly needed: number }
   /** of the event's line; for limits, not for conditions */
   readonly line: { readonly bytes: number; readonly depth: number; readonly author: string }
 }
@@ -120,7 +126,7 @@ export function sizeOf({ data: { size } }: RejoinEvent): number {
  * @param file only its freshness tiers, and whether it has an inventory, matter here
  */
 export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 'inventory'>, standing: Standing): Facts {
-  const { event, place, witnesses } = evidence
+  const { event, place, witnesses, voiced = oneVoice } = evidence
   const now = Math.floor(evidence.nowMs)
   const timeMs = msOfHlc(event.hlc)
   const ageMs = Math.max(0, now - (witnesses.names.length > 0 ? Math.floor(witnesses.newestMs) : timeMs))
@@ -135,7 +141,7 @@ export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 
       id: event.id,
       source: event.source,
       timeMs,
-      signatures: 1
+      signatures: voiced.signatures
     },
     signer: { ...standing.signer, known: standing.signer.standing !== 'unknown' },
     delegated: standing.delegated,
@@ -145,6 +151,7 @@ export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 
     now,
     budgetLeft: 0,
     ...contentFacts(evidence, file, standing.gates),
+    voices: { said: voiced.said, needed: standing.neededVoices ?? 0 },
     line: { bytes: evidence.lineBytes, depth: depthOf(event as unknown as Json, maxDepth), author: place.author }
   }
 }

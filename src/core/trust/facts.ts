@@ -1,5 +1,6 @@
 import type { RejoinEvent } from '../event/event.ts'
 import type { LogId } from '../log/log-id.ts'
+import type { Voiced } from './claim.ts'
 
 /** A component of an SBOM. */
 export interface Component {
@@ -51,6 +52,8 @@ export interface Evidence {
   /** bytes of its line */
   readonly lineBytes: number
   readonly nowMs: number
+  /** who said the same; the writer's key alone where it is absent */
+  readonly voiced?: Voiced
   /** names of the witnesses whose cosignatures on a checkpoint that covers it verified, and the newest of their times */
   readonly witnesses: { readonly names: readonly string[]; readonly newestMs: number }
   /** of the peer that brought it; 0 where it came from elsewhere */

@@ -46,6 +46,8 @@ export interface Compiled {
   readonly rulesFor: (type: string) => readonly CompiledRule[]
   /** each rule's conjuncts, all true */
   readonly held: ReadonlyMap<CompiledRule, readonly ConjunctValue[]>
+  /** whether verdicts may depend on how many keys said the same */
+  readonly countsVoices: boolean
 }
 
 /** What became of one conjunct; unknown where it waits for content or was not looked at. */
@@ -69,7 +71,13 @@ export function makeCompiled(file: TrustFile, rules: readonly CompiledRule[]): C
     )
   const others = rules.filter(({ reach }) => reach.types?.some((pattern) => pattern.endsWith('*')) ?? true)
   const held = new Map(rules.map((rule) => [rule, rule.conjuncts.map(({ text }) => ({ text, value: 'true' as const }))]))
-  return { file, rules, rulesFor: (type) => groups.get(type) ?? others, held }
+  const countsVoices = file.delegations.some(({ threshold }) => threshold > 1) || rules.some(asksForSignatures)
+  return { file, rules, rulesFor: (type) => groups.get(type) ?? others, held, countsVoices }
+}
+
+/** Returns whether a rule asks how many keys said an event; true, too, for one that only has the words in a text. */
+export function asksForSignatures({ conjuncts }: CompiledRule): boolean {
+  return conjuncts.some(({ text }) => /\bevent\s*\.\s*signatures\b/.test(text))
 }
 
 /**

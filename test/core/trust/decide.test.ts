@@ -283,9 +283,9 @@ describe('decide', () => {
       delegations: [{ from: 'root', to: 'ci', paths: ['apps/**'], mediaTypes: ['application/*'], types: [], threshold: 1 }]
     })
     const found = { quorum: false, gates: undefined }
-    expect(writerStanding(evidence(sbom), file, found)).toEqual(standing('ci', { delegated: true }))
+    expect(writerStanding(evidence(sbom), file, found)).toEqual(standing('ci', { delegated: true, neededVoices: 1 }))
     const other = event('ci', 'a.b', { repository: 'edge/x' })
-    expect(writerStanding(evidence(other), file, found)).toEqual(standing('ci', { delegated: false }))
+    expect(writerStanding(evidence(other), file, found)).toEqual(standing('ci', { delegated: false, neededVoices: 0 }))
     const stranger = event('stranger', 'a.b', { repository: 'apps/x' })
     expect(writerStanding(evidence(stranger), file, found)).toMatchObject({ delegated: false, signer: { standing: 'unknown' } })
   })
