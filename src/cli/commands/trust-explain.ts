@@ -66,9 +66,9 @@ function explain({ log, index, author, verdict, type, subject, time, history, de
     now.conjuncts.map(({ text, value }) => [text, value]),
     now.warnings
   )
-  const { voices } = now.facts as { readonly voices?: { readonly said: number; readonly needed: number } }
-  if (voices !== undefined && voices.needed > 1) print(`           ${voices.said} of ${voices.needed} keys have said this`)
-  for (const [name, value] of Object.entries(now.facts)) fact(name, value)
+  const { voices, ...facts } = now.facts as { readonly voices?: { readonly said: number; readonly needed: number } }
+  if (voices !== undefined && voices.needed > 1) print(`  voices   ${voices.said} of ${voices.needed} keys have said this`)
+  for (const [name, value] of Object.entries(facts)) fact(name, value)
 }
 
 /** Judging again records the same again; said once it is enough for a person. */
