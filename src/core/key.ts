@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, sign as platformSign, verify as platformVerify, type KeyObject } from 'node:crypto'
 import { base58btc } from 'multiformats/bases/base58'
-import { base32Of, base64, concat, equal, fromBase64, fromHex, hex, utf8 } from './bytes.ts'
+import { base32Of, base64, concat, equal, fromBase32, fromBase64, fromHex, hex, utf8 } from './bytes.ts'
 import { sha256 } from './digest.ts'
 import { RejoinError } from './error.ts'
 
@@ -93,6 +93,20 @@ export function peerIdOf(key: PublicKey): string {
 /** Returns a key's peer ID as lower-case base32 CID, the form that is a file name everywhere, e.g. `bafzaajaiaejc…`. */
 export function nodePathOf(key: PublicKey): string {
   return `b${base32Of(concat([Uint8Array.of(0x01, 0x72), libp2pPrefix, key]))}`
+}
+
+/** Returns the key that a file name of nodePathOf's form spells. @throws E_KEY */
+export function keyOfNodePath(name: string): PublicKey {
+  const bytes = name.length === 65 && name.startsWith('b') ? fromBase32(name.slice(1)) : undefined
+  const prefix = concat([Uint8Array.of(0x01, 0x72), libp2pPrefix])
+  if (bytes?.length !== prefix.length + 32 || !equal(bytes.subarray(0, prefix.length), prefix))
+    throw new RejoinError('E_KEY', `not a node's name: ${JSON.stringify(name.slice(0, 80))}`)
+  return parsePublicKey(bytes.slice(prefix.length))
+}
+
+/** Returns whether a file name has the form of a node's name. */
+export function isNodePath(name: string): boolean {
+  return /^bafzaajaiaejc[a-z2-7]{52}$/.test(name)
 }
 
 /** Returns the C2SP key ID: the first 4 bytes of SHA-256(name || 0x0A || type || key). @see C2SP signed-note */

@@ -7,8 +7,11 @@ import { followEntries, listEntries } from './log-view.ts'
 import type { Node } from './node.ts'
 import { makeProof } from './prove.ts'
 import { publish, type PublishOptions } from './publish.ts'
+import { exportVerb } from './export-verb.ts'
+import { importVerb } from './import-verb.ts'
 import { peersVerb } from './peers-verb.ts'
 import { identify, status } from './status.ts'
+import { syncFilesVerb } from './sync-files-verb.ts'
 import { syncPeers } from './sync-verb.ts'
 import { triageVerb } from './triage-verb.ts'
 import { explainVerb } from './trust-explain-verb.ts'
@@ -84,6 +87,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   get: define(getArtifact),
   proof: define(makeProof),
   sync: define(syncPeers),
+  export: define(exportVerb),
+  import: define(importVerb),
+  'sync-files': define(syncFilesVerb),
   peers: define(peersVerb),
   trust: define(trustVerb),
   explain: define(explainVerb),

@@ -16,11 +16,13 @@ import { ioError, readFileRangeSync, replaceFileSync, syncFolderSync, writeFully
 const datasync = promisify(fdatasync)
 const wholeFile = Number.MAX_SAFE_INTEGER
 const newline = 10
+/** lines that one text may have: a block of a catch-up has up to 8,192, a file 1,024 */
+const maxLinesAtOnce = 65_536
 /** full files that wait to be made durable together */
 const retireAtOnce = 16
 
 /** Where one line of an entries file begins, and which entry it is. */
-interface Mark {
+export interface Mark {
   readonly index: number
   readonly atByte: number
 }
@@ -32,11 +34,17 @@ interface Loaded {
   readonly marks: readonly Mark[]
 }
 
-function marksOf(text: Uint8Array, firstIndex: number): readonly Mark[] {
+/**
+ * Returns where the lines of an entries file begin, and where the last whole one ends.
+ * @throws E_LINE for more than 1,024 of them · E_WITHHELD
+ */
+export function marksOf(text: Uint8Array, firstIndex: number): readonly Mark[] {
   const marks: Mark[] = []
   let index = firstIndex
   let start = 0
   for (let end = text.indexOf(newline); end >= 0; end = text.indexOf(newline, start)) {
+    if (marks.length > maxLinesAtOnce)
+      throw new RejoinError('E_LINE', `more than ${maxLinesAtOnce} lines from index ${firstIndex} on`)
     marks.push({ index, atByte: start })
     const line = text.subarray(start, end)
     index += isWithheld(line) ? parseWithheld(line, index).size : 1

@@ -7,7 +7,7 @@ import { folderVersion } from './folder-version.ts'
 import { isSealed } from './seal.ts'
 
 const maxBytes = 512 * 1024 * 1024
-const replicaMembers: ReadonlySet<string> = new Set(['format', 'version', 'network', 'limits', 'check'])
+const replicaMembers: ReadonlySet<string> = new Set(['format', 'version', 'network', 'store', 'limits', 'check'])
 
 /** Returns the value of a JSON file of ours. @throws E_JSON and what else parseStrict throws */
 export function parseJson(bytes: Uint8Array): Json {

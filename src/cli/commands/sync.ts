@@ -4,6 +4,9 @@ import { print } from '../output.ts'
 
 /** Syncs with peers. @returns 0 when complete, 15 where a fork was found, else 10 */
 export async function sync(context: Context, peers: readonly string[]): Promise<number> {
+  const { replicaWord } = await import('../../node/index.ts')
+  const files = peers.filter((word) => replicaWord(word).kind !== 'peer')
+  if (files.length > 0) return await (await import('./sync-files.ts')).syncFiles(context, peers)
   let last: AnyRecord | undefined
   const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
     for await (const record of records) {

@@ -146,3 +146,19 @@ export function dagOfLeaves(
   }
   return { root: spell((level[0] as Child).cid), nodes }
 }
+
+/** Returns the 32 hash bytes of a CID. */
+export function hashOfCid(cid: Cid): Uint8Array {
+  return (fromBase32(cid.slice(1)) as Uint8Array).slice(4)
+}
+
+/**
+ * Returns what a node of a blob's DAG links to, in order: leaves or other nodes.
+ * @throws E_FRAME E_DIGEST where the bytes are no such node
+ */
+export function linksOfNode(node: Uint8Array): readonly { readonly cid: Cid; readonly isLeaf: boolean }[] {
+  return pbNode.decode(node).links.map(({ hash }) => {
+    const cid = parseCid(spell(hash))
+    return { cid, isLeaf: hash[1] === rawCodec }
+  })
+}

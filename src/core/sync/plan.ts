@@ -130,6 +130,11 @@ export class Plan {
     return { from, count: to - from, text, lines: shifted, tileHash: full && from % tileWidth === 0 ? expected : undefined }
   }
 
+  /** Returns the proven hash of a full tile, undefined for the unfinished one and those before the plan begins. */
+  wholeTile(tile: number): Uint8Array | undefined {
+    return tile >= this.offer.fromTile && (tile + 1) * tileWidth <= this.to ? this.tileHash(tile) : undefined
+  }
+
   private tileHash(tile: number): Uint8Array {
     const at = (tile - this.offer.fromTile) * 32
     return this.offer.tileHashes.subarray(at, at + 32)

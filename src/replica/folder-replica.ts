@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Checkpoint,
+  checkpointPath,
+  equal,
+  type EntryBlock,
+  hex,
+  linesOf,
+  type LogId,
+  logFolder,
+  logIdOfHash,
+  makeForkProof,
+  makeSizeForkProof,
+  maxLineBytes,
+  narrow,
+  parsePublicKey,
+  type ProvenBlock,
+  type Pull,
+  RejoinError,
+  type TextPull,
+  Tree,
+  utf8,
+  verifyCheckpoint,
+  verifyUrgent,
+  type ForkSide,
+  codeOf,
+  type WireHead
+} from '../core/index.ts'
+import {
+  folderVersion,
+  hashesOf,
+  ioError,
+  LogFolder,
+  MediumBlobs,
+  Outside,
+  readReplicaFile,
+  replaceFileSync,
+  sealed,
+  UrgentRecords
+} from '../store/index.ts'
+import { plainLog } from './plain.ts'
+import type { Taken } from './replica.ts'
+
+/**
+ * A folder on a medium that is written: it carries what it is given, judges nothing, and knows no key. Lines go to the end of their files and are durable
+ * before the checkpoint that covers them is put in place.
+ */
+export class FolderReplica implements AsyncDisposable {
+  readonly root: string
+  readonly network: string
+  /** 32 hexadecimal digits, made with the folder */
+  readonly storeId: string | undefined
+  readonly blobs: MediumBlobs
+  private readonly files: Outside
+  private readonly folders = new Map<LogId, LogFolder>()
+  private readonly urgent: UrgentRecords
+  /** logs that were given more in this run */
+  readonly grown: Set<LogId> = new Set()
+
+  private constructor(root: string, network: string, storeId: string | undefined) {
+    this.root = root
+    this.network = network
+    this.storeId = storeId
+    this.files = new Outside(root)
+    this.blobs = new MediumBlobs(root)
+    this.urgent = UrgentRecords.open(root)
+  }
+
+  /**
+   * Opens the replica in a folder to write to it, or makes one there; where the folder holds other files, in its subfolder `rejoin`.
+   * @throws E_NOT_FOUND where there is no such folder · E_NETWORK for one of another network · E_PERMISSION E_NO_SPACE E_GONE
+   */
+  static open(dir: string, network: string): FolderReplica {
+    const root = placeIn(dir)
+    if (!existsSync(join(root, 'replica.json'))) create(root, network)
+    const { network: theirs, store } = readReplicaFile(new Outside(root))
+    if (theirs !== network) throw new RejoinError('E_NETWORK', `${root} belongs to the network ${theirs}, not to ${network}`)
+    return new FolderReplica(root, network, store)
+  }
+
+  private folderOf(log: LogId): LogFolder | undefined {
+    const known = this.folders.get(log)
+    if (known !== undefined) return known
+    if (this.files.size(checkpointPath(log)) === undefined && this.files.names(`${logFolder(log)}/entries`).length === 0)
+      return undefined
+    plainLog(this.files, log)
+    const folder = LogFolder.open(this.root, log, () => {})
+    if (folder !== undefined) this.folders.set(log, folder)
+    return folder
+  }
+
+  survey(heads: readonly WireHead[]): readonly Pull[] {
+    return heads.flatMap((head) => {
+      const log = logIdOfHash(head.log)
+      if (this.urgent.fork(log) !== undefined) return []
+      const author = parsePublicKey(head.author.slice())
+      const folder = this.folderOf(log)
+      if (folder === undefined) return head.size === 0 ? [] : [{ log, author, have: new Tree(), size: head.size }]
+      if (head.size <= (folder.checkpoint?.size ?? 0)) return []
+      // lines that an interrupted run left: the head that is offered now proves them, or retreat() cuts them off
+      const have = head.size >= folder.size ? folder.tree.clone() : folder.tiles.treeAt(folder.checkpoint?.size ?? 0)
+      if (have.size !== folder.size) folder.cut(have.size)
+      return [{ log, author, have, size: head.size }]
+    })
+  }
+
+  retreat({ log, author, size }: Pull): Pull | undefined {
+    const folder = this.folderOf(log)
+    const committed = folder?.checkpoint?.size ?? 0
+    if (folder === undefined || folder.size <= committed) return undefined
+    folder.cut(committed)
+    return { log, author, have: folder.tree.clone(), size }
+  }
+
+  prepare(): void {}
+
+  async accept(log: LogId, blocks: readonly ProvenBlock[]): Promise<Taken> {
+    let events = 0
+    for (const block of blocks) {
+      const folder = this.folderOf(log) ?? this.begin(log, block)
+      const carried = withoutOverlong(block)
+      folder.append(carried, carried.lines, carried.tileHash)
+      for (const { withheld } of carried.lines) if (!withheld) events++
+    }
+    this.grown.add(log)
+    return await Promise.resolve({ events, refused: 0, held: 0 })
+  }
+
+  private begin(log: LogId, block: ProvenBlock): LogFolder {
+    const [first] = block.lines
+    if (first === undefined || first.index !== 0 || first.withheld)
+      throw new RejoinError('E_OPENED', `log ${log} does not begin with its first line`)
+    const folder = LogFolder.create(this.root, log, block.text.subarray(first.start, first.end))
+    this.folders.set(log, folder)
+    return folder
+  }
+
+  async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
+    const folder = this.folderOf(log)
+    if (folder === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not there`)
+    if ((folder.checkpoint?.size ?? 0) >= checkpoint.size) return
+    verifyCheckpoint(checkpoint.note, log, folder.opened.publicKey)
+    if (folder.size !== checkpoint.size || !equal(folder.tree.root(), checkpoint.root))
+      throw new RejoinError('E_INCOMPLETE', `log ${log} has ${folder.size} of ${checkpoint.size} entries`)
+    await folder.sync()
+    await folder.tiles.flush()
+    folder.commit(checkpoint, cose, true)
+    folder.writePartialTile()
+  }
+
+  async conflict(log: LogId, note: Uint8Array): Promise<void> {
+    const folder = this.folderOf(log)
+    const ours = folder?.checkpoint
+    if (folder === undefined || ours === undefined) return
+    const theirs = verifyCheckpoint(note, log, folder.opened.publicKey)
+    if (theirs.size === ours.size && !equal(theirs.root, ours.root))
+      await this.takeUrgent(makeSizeForkProof(firstLine(folder), ours, theirs))
+  }
+
+  /** Takes another history of a log, whose head and hashes were verified, and keeps the proof that there are two. */
+  async settle(log: LogId, theirs: ForkSide): Promise<'fork' | 'same' | 'unknown'> {
+    const folder = this.folderOf(log)
+    const ours = folder?.checkpoint
+    if (folder === undefined || ours === undefined) return 'unknown'
+    try {
+      const proof = makeForkProof(firstLine(folder), { checkpoint: ours, read: hashesOf(folder, ours.size) }, theirs)
+      if (proof === undefined) return 'same'
+      await this.takeUrgent(proof)
+      return 'fork'
+    } catch (error) {
+      if (codeOf(error) !== 'E_PROOF') throw error
+      return 'unknown'
+    }
+  }
+
+  async takeUrgent(record: Uint8Array): Promise<void> {
+    this.urgent.add(verifyUrgent(record))
+    await Promise.resolve()
+  }
+
+  seek(): readonly TextPull[] {
+    return []
+  }
+
+  async takeTexts(_log: LogId, _block: EntryBlock): Promise<Taken> {
+    return await Promise.resolve({ events: 0, refused: 0, held: 0 })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const folder of this.folders.values()) await folder.close()
+    this.folders.clear()
+  }
+}
+
+function firstLine(folder: LogFolder): Uint8Array {
+  const { line } = folder.entry(0)
+  if (line === undefined) throw new Error('bug: the first line of a log is withheld')
+  return line
+}
+
+/** A writer can sign a line that no reader would take: it is carried as its hash. */
+function withoutOverlong(block: ProvenBlock): ProvenBlock {
+  if (block.lines.every(({ start, end }) => end - start <= maxLineBytes)) return block
+  const carried = narrow(block, (line) => line.length > maxLineBytes)
+  return { ...carried, lines: linesOf(carried), tileHash: undefined }
+}
+
+/** Returns where in a folder the replica is or is to be: the folder, or `rejoin` in it where it holds something else. @throws E_NOT_FOUND */
+export function placeIn(dir: string): string {
+  for (const root of [dir, join(dir, 'rejoin')]) if (existsSync(join(root, 'replica.json'))) return root
+  let names: readonly string[]
+  try {
+    names = readdirSync(dir)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' && existsSync(join(dir, '..'))) return dir
+    if (code === 'ENOTDIR') throw new RejoinError('E_USAGE', `${dir} is not a folder`)
+    throw ioError(cause, 'read', dir)
+  }
+  const ours = new Set(['logs', 'blobs', 'parts', 'tmp', 'oci-layout', 'index.json', 'heads', 'frontiers', 'receipts'])
+  return names.every((name) => ours.has(name)) ? dir : join(dir, 'rejoin')
+}
+
+function create(root: string, network: string): void {
+  try {
+    mkdirSync(root, { recursive: true })
+    for (const folder of ['logs', 'blobs/sha256', 'tmp']) mkdirSync(join(root, folder), { recursive: true })
+  } catch (cause) {
+    throw ioError(cause, 'make', root)
+  }
+  replaceFileSync(join(root, 'oci-layout'), utf8('{"imageLayoutVersion":"1.0.0"}'), { durable: true })
+  replaceFileSync(
+    join(root, 'index.json'),
+    utf8('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
+    { durable: true }
+  )
+  const store = hex(randomBytes(16))
+  replaceFileSync(join(root, 'replica.json'), sealed({ format: 'rejoin', version: folderVersion, network, store }), {
+    durable: true
+  })
+}

@@ -1,0 +1,272 @@
+import {
+  chunkBytes,
+  chunkCount,
+  type Cid,
+  concat,
+  dagOfLeaves,
+  type Digest,
+  digestParts,
+  hasDigest,
+  hashOfCid,
+  hex,
+  linksOfNode,
+  parseDigest,
+  RejoinError
+} from '../core/index.ts'
+import { type FileFault, faultIn, type FileReplica } from '../replica/index.ts'
+import type { PartialBlob, PartShape, PutOptions, StoredBlob, UnstoredBlob } from '../store/index.ts'
+
+/** A blob that is wanted. */
+export interface BlobNeed {
+  readonly digest: Digest
+  /** counted bytes, where that is known; a blob of another size is not taken */
+  readonly sizeBytes?: number | undefined
+  /** root of its UnixFS DAG, where an event names it: then chunks are verified one by one, and an interrupted blob goes on */
+  readonly cid?: Cid | undefined
+}
+
+/** Where blobs are brought to: a node's BlobStore, or the blobs of a medium. */
+export interface BlobTarget {
+  readonly size: (digest: Digest) => number | undefined
+  readonly put: (source: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<StoredBlob>
+  readonly putMany: (blobs: readonly UnstoredBlob[], options?: Omit<PutOptions, 'digest'>) => Promise<readonly StoredBlob[]>
+  readonly partial: (digest: Digest, shape: PartShape) => Promise<PartialBlob>
+  readonly finish: (part: PartialBlob, options?: { readonly private?: boolean }) => Promise<StoredBlob>
+}
+
+/** How blobs are taken. */
+export interface TakeBlobsOptions {
+  readonly signal: AbortSignal
+  /** not passed on by the node that takes them */
+  readonly private?: boolean
+  /** the SHA-256 of each chunk, where the caller knows them */
+  readonly leavesOf?: (need: BlobNeed) => Promise<Uint8Array | undefined>
+  /** bytes that became durable, or were found to be so already */
+  readonly onBytes?: (count: number) => void
+  readonly onBlob?: (digest: Digest, sizeBytes: number) => void
+  readonly onFault?: (fault: FileFault) => void
+}
+
+/** What came of it. */
+export interface BlobsTaken {
+  readonly done: readonly Digest[]
+  readonly bytes: number
+  /** not there */
+  readonly missing: readonly Digest[]
+  /** there and damaged, or unreadable */
+  readonly bad: readonly FileFault[]
+}
+
+const groupCount = 256
+const groupBytes = 16 * 1024 * 1024
+
+/**
+ * Brings blobs from a replica of files to where they are wanted, in the order given: small ones in groups that become durable together, large ones chunk
+ * by chunk, going on where an earlier run was cut off. One bad blob never stops the others.
+ * @throws E_GONE where either side went away · E_NO_SPACE E_PERMISSION of the target
+ */
+export async function takeBlobs(
+  source: FileReplica,
+  target: BlobTarget,
+  needs: readonly BlobNeed[],
+  options: TakeBlobsOptions
+): Promise<BlobsTaken> {
+  return await new BlobTaking(source, target, options).run(needs)
+}
+
+class BlobTaking {
+  private readonly source: FileReplica
+  private readonly target: BlobTarget
+  private readonly options: TakeBlobsOptions
+  private readonly done: Digest[] = []
+  private readonly missing: Digest[] = []
+  private readonly bad: FileFault[] = []
+  private bytes = 0
+  private group: { readonly bytes: Uint8Array; readonly digest: Digest }[] = []
+  private gathered = 0
+
+  constructor(source: FileReplica, target: BlobTarget, options: TakeBlobsOptions) {
+    this.source = source
+    this.target = target
+    this.options = options
+  }
+
+  async run(needs: readonly BlobNeed[]): Promise<BlobsTaken> {
+    for (const need of needs) {
+      this.options.signal.throwIfAborted()
+      await this.take(need)
+    }
+    await this.putGroup()
+    const { done, missing, bad, bytes } = this
+    return { done, missing, bad, bytes }
+  }
+
+  private fault(fault: FileFault): void {
+    this.bad.push(fault)
+    this.options.onFault?.(fault)
+  }
+
+  private async take(need: BlobNeed): Promise<void> {
+    const { digest, sizeBytes } = need
+    const wait = { signal: this.options.signal }
+    const path = pathOf(digest)
+    let size: number | undefined
+    try {
+      size = await this.source.size(digest, wait)
+      if (size === undefined) {
+        this.missing.push(digest)
+        return
+      }
+      if (sizeBytes !== undefined && sizeBytes !== size)
+        throw new RejoinError('E_BAD_OBJECT', `it has ${size} bytes, not ${sizeBytes}`)
+      if (size <= chunkBytes) {
+        await this.takeSmall(digest, size)
+        return
+      }
+    } catch (error) {
+      this.fault(faultIn(error, path))
+      return
+    }
+    await this.putGroup()
+    const leaves = await this.leavesOf(need, size)
+    if (leaves === undefined) await this.takeWhole(digest, size)
+    else await this.takeChunks(digest, { sizeBytes: size, leaves })
+  }
+
+  private async takeSmall(digest: Digest, size: number): Promise<void> {
+    const bytes = Buffer.allocUnsafe(size)
+    let filled = 0
+    for await (const piece of this.source.blob(digest, 0, { signal: this.options.signal })) {
+      if (filled + piece.length > size) throw new RejoinError('E_BAD_OBJECT', `it has more than the ${size} bytes that were said`)
+      bytes.set(piece, filled)
+      filled += piece.length
+    }
+    if (filled !== size || !hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', 'its bytes have another digest')
+    this.group.push({ bytes, digest })
+    this.gathered += size
+    if (this.group.length >= groupCount || this.gathered >= groupBytes) await this.putGroup()
+  }
+
+  private async putGroup(): Promise<void> {
+    const { group } = this
+    if (group.length === 0) return
+    this.group = []
+    this.gathered = 0
+    await this.target.putMany(group, { private: this.options.private })
+    for (const { digest, bytes } of group) {
+      this.finished(digest, bytes.length)
+      this.options.onBytes?.(bytes.length)
+    }
+  }
+
+  private finished(digest: Digest, sizeBytes: number): void {
+    this.done.push(digest)
+    this.bytes += sizeBytes
+    this.options.onBlob?.(digest, sizeBytes)
+  }
+
+  private async takeWhole(digest: Digest, sizeBytes: number): Promise<void> {
+    const { signal, onBytes, private: isPrivate } = this.options
+    const counted = async function* (pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+      for await (const piece of pieces) {
+        yield piece
+        onBytes?.(piece.length)
+      }
+    }
+    try {
+      await this.target.put(counted(this.source.blob(digest, 0, { signal })), { digest, sizeBytes, private: isPrivate })
+      this.finished(digest, sizeBytes)
+    } catch (error) {
+      this.fault(faultOf(error, pathOf(digest)))
+    }
+  }
+
+  private async takeChunks(digest: Digest, shape: PartShape): Promise<void> {
+    const { signal, onBytes, private: isPrivate } = this.options
+    await using part = await this.target.partial(digest, shape)
+    let badChunks = 0
+    let chunk = 0
+    try {
+      while (chunk < part.chunkCount) {
+        if (part.has(chunk)) {
+          onBytes?.(part.bytesOf(chunk++))
+          continue
+        }
+        for await (const piece of this.source.blob(digest, chunk * chunkBytes, { signal })) {
+          if (piece.length !== part.bytesOf(chunk))
+            throw new RejoinError('E_BAD_OBJECT', `${digest} came in pieces that are no chunks`)
+          if (await part.write(chunk, piece)) onBytes?.(piece.length)
+          else {
+            badChunks++
+            this.fault({
+              path: pathOf(digest),
+              offset: chunk * chunkBytes,
+              reason: `the chunk at byte ${chunk * chunkBytes} is damaged`,
+              code: 'E_BAD_OBJECT'
+            })
+          }
+          chunk++
+          if (chunk < part.chunkCount && part.has(chunk)) break
+        }
+      }
+      if (badChunks > 0) return
+      await this.target.finish(part, { private: isPrivate === true })
+      this.finished(digest, shape.sizeBytes)
+    } catch (error) {
+      this.fault(faultOf(error, pathOf(digest)))
+    }
+  }
+
+  /** Returns the hashes of a large blob's chunks: those that the caller knows, else by the nodes of its DAG that lie beside it. */
+  private async leavesOf(need: BlobNeed, sizeBytes: number): Promise<Uint8Array | undefined> {
+    const known = await this.options.leavesOf?.(need)
+    if (known?.length === chunkCount(sizeBytes) * 32) return known
+    if (need.cid === undefined) return undefined
+    try {
+      return await leavesBelow(need.cid, sizeBytes, async (cid) => await this.node(cid))
+    } catch (error) {
+      faultIn(error, '')
+      return undefined
+    }
+  }
+
+  private async node(cid: Cid): Promise<Uint8Array> {
+    const digest = parseDigest(`sha256:${hex(hashOfCid(cid))}`)
+    const size = await this.source.size(digest, { signal: this.options.signal })
+    if (size === undefined || size > chunkBytes) throw new RejoinError('E_NOT_FOUND', `the node ${cid} is not there`)
+    const parts = await Array.fromAsync(this.source.blob(digest, 0, { signal: this.options.signal }), (piece) => piece.slice())
+    const bytes = Buffer.concat(parts)
+    if (!hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', `the node ${cid} is damaged`)
+    return bytes
+  }
+}
+
+/** What the source did is a fault of one blob; what the target can't do stops everything. */
+function faultOf(error: unknown, path: string): FileFault {
+  if (error instanceof RejoinError && (error.code === 'E_NO_SPACE' || error.code === 'E_PERMISSION')) throw error
+  return faultIn(error, path)
+}
+
+function pathOf(digest: Digest): string {
+  const { algorithm, hex: name } = digestParts(digest)
+  return `blobs/${algorithm}/${name}`
+}
+
+/** Returns the hashes of a blob's chunks by the nodes of its DAG; undefined where they are those of another blob. */
+async function leavesBelow(
+  root: Cid,
+  sizeBytes: number,
+  read: (cid: Cid) => Promise<Uint8Array>
+): Promise<Uint8Array | undefined> {
+  const leaves: Uint8Array[] = []
+  const nodes: Cid[] = [root]
+  const most = chunkCount(sizeBytes)
+  for (let next = nodes.shift(); next !== undefined; next = nodes.shift())
+    for (const { cid, isLeaf } of linksOfNode(await read(next))) {
+      if (isLeaf) leaves.push(hashOfCid(cid))
+      else nodes.push(cid)
+      if (leaves.length + nodes.length > most) return undefined
+    }
+  const all = concat(leaves)
+  return leaves.length === most && dagOfLeaves(all, sizeBytes).root === root ? all : undefined
+}

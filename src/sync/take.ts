@@ -1,0 +1,296 @@
+import {
+  type Checkpoint,
+  codeOf,
+  concat,
+  encodeWithheld,
+  type EntryBlock,
+  hashOfLogId,
+  isOfWriter,
+  linesOf,
+  type LogId,
+  Plan,
+  type ProvenBlock,
+  type Pull,
+  RejoinError,
+  tileWidth,
+  Tree,
+  utf8
+} from '../core/index.ts'
+import { type FileFault, type FileHead, type FileReplica, faultIn, type Replica, type Taken } from '../replica/index.ts'
+
+/** What a Taker brings things into: a node's own replica, whose gate judges everything, or a folder, which carries what it is given. */
+export type TakeTarget = Pick<
+  Replica,
+  'network' | 'survey' | 'accept' | 'commit' | 'prepare' | 'conflict' | 'takeUrgent' | 'seek' | 'takeTexts'
+> & {
+  /**
+   * Cuts off what no checkpoint covers of a log and returns where to go on: lines that an interrupted run left did not lead to the head that is
+   * offered now. Absent where there are never such lines.
+   */
+  readonly retreat?: (pull: Pull) => Pull | undefined
+}
+
+/** What a Taker tells while it works. */
+export interface TakeHooks {
+  /** entries of a log were stored */
+  readonly onEntries?: (log: LogId, count: number, bytes: number) => void
+  /** a log is whole up to the head that was offered */
+  readonly onLog?: (log: LogId, from: number, to: number) => void
+  /** something could not be taken; the rest goes on */
+  readonly onFault?: (fault: FileFault) => void
+  /** a log has two histories, or may have; what is here stays */
+  readonly onConflict?: (log: LogId) => void
+}
+
+/** What was taken. */
+export interface TakeResult extends Taken {
+  /** logs that grew */
+  readonly logs: number
+  /** entries that came only as their hashes */
+  readonly withheld: number
+  /** bytes of entries */
+  readonly bytes: number
+  readonly faults: readonly FileFault[]
+  readonly conflicts: readonly LogId[]
+}
+
+/** a catch-up over more entries than this is noted, so that it can go on after a restart */
+const prepareEntries = 4096
+
+/**
+ * Brings a replica of files into another replica: the only loop that does. All that it takes is proven by core's Plan and stored by the target's
+ * own methods, so that there is one verification and one gate for peers, sticks, archives and the web. One damaged object never stops the others.
+ */
+export class Taker {
+  private readonly target: TakeTarget
+  private readonly hooks: TakeHooks
+  private readonly signal: AbortSignal
+  private readonly counts = { events: 0, refused: 0, held: 0, logs: 0, withheld: 0, bytes: 0 }
+  private readonly faults: FileFault[] = []
+  private readonly conflicts = new Set<LogId>()
+
+  constructor(target: TakeTarget, { signal, ...hooks }: TakeHooks & { readonly signal: AbortSignal }) {
+    this.target = target
+    this.hooks = hooks
+    this.signal = signal
+  }
+
+  /** What was taken so far. */
+  get result(): TakeResult {
+    return { ...this.counts, faults: [...this.faults], conflicts: [...this.conflicts] }
+  }
+
+  private fault(fault: FileFault): void {
+    this.faults.push(fault)
+    this.hooks.onFault?.(fault)
+  }
+
+  /**
+   * Takes all that a replica has and the target wants: what is urgent, then log by log, then texts of which only hashes are there.
+   * @param isChosen which logs; all where it is left out
+   * @throws E_NETWORK · E_GONE where the replica went away · what the target throws where it can't store; the rest is in result.faults
+   */
+  async takeAll(source: FileReplica, isChosen: (head: FileHead) => boolean = () => true): Promise<TakeResult> {
+    if (source.network !== this.target.network)
+      throw new RejoinError('E_NETWORK', `${source.name} belongs to the network ${source.network}, not to ${this.target.network}`)
+    const wait = { signal: this.signal }
+    for await (const record of source.urgent(wait)) await this.takeUrgent(record)
+    const heads = (await source.heads({ ...wait, onFault: (fault) => this.fault(fault) })).filter(isChosen)
+    for (const head of heads) await this.takeLog(source, head)
+    return this.result
+  }
+
+  /** Takes a closing or fork proof. A bad one is a fault. */
+  async takeUrgent(record: Uint8Array): Promise<void> {
+    this.signal.throwIfAborted()
+    try {
+      await this.target.takeUrgent(record)
+    } catch (error) {
+      this.fault(faultIn(error, 'an urgent record'))
+    }
+  }
+
+  /** Takes what the target wants of one log. What is damaged is a fault, and what is still proven of the log is taken. */
+  async takeLog(source: FileReplica, head: FileHead): Promise<void> {
+    this.signal.throwIfAborted()
+    const { log, size, root, author, texts } = head
+    try {
+      const [pull] = this.target.survey([{ log: hashOfLogId(log), size, root, author, texts }])
+      if (pull !== undefined) await this.pull(source, head, pull)
+    } catch (error) {
+      this.fault(faultIn(error, `logs/${log}`))
+    }
+  }
+
+  private async pull(source: FileReplica, head: FileHead, pull: Pull): Promise<void> {
+    const planned = await this.planFor(source, head, pull)
+    if (planned === undefined) return
+    const { plan, from } = planned
+    const { offer } = plan
+    if (plan.to - from > prepareEntries) this.target.prepare(offer)
+    let at = from
+    for await (const block of this.provenBlocks(source, plan)) {
+      const [first] = block
+      if (first === undefined) continue
+      if (first.from === 0 && !isOfWriter(first, head.author, offer.checkpoint))
+        throw new RejoinError('E_OPENED', `the head of log ${head.log} is not by the writer of its first line`)
+      this.count(await this.target.accept(head.log, block))
+      const end = (block.at(-1) as ProvenBlock).from + (block.at(-1) as ProvenBlock).count
+      const bytes = block.reduce((sum, { text }) => sum + text.length, 0)
+      this.counts.bytes += bytes
+      this.counts.withheld += block.reduce(
+        (sum, { lines }) => sum + lines.reduce((n, line) => n + (line.withheld ? line.size : 0), 0),
+        0
+      )
+      this.hooks.onEntries?.(head.log, end - at, bytes)
+      at = end
+    }
+    await this.target.commit(head.log, offer.checkpoint, offer.cose)
+    this.counts.logs++
+    this.hooks.onLog?.(head.log, from, plan.to)
+  }
+
+  /** Returns the plan for a log: by the hashes that lie there, or else by those that its lines give. */
+  private async planFor(
+    source: FileReplica,
+    head: FileHead,
+    pull: Pull
+  ): Promise<{ readonly plan: Plan; readonly from: number } | undefined> {
+    const wait = { signal: this.signal }
+    const made = async (have: Tree, derive: boolean): Promise<Plan> =>
+      Plan.make(have, await source.offer(head, have.size, { ...wait, derive }))
+    let checkpoint: Checkpoint | undefined
+    for (const derive of [false, true])
+      try {
+        return { plan: await made(pull.have, derive), from: pull.have.size }
+      } catch (error) {
+        if (!isOtherHashes(error) || (derive && pull.have.size === 0)) throw error
+      }
+    const back = this.target.retreat?.(pull)
+    if (back !== undefined) return await this.planFor(source, head, back)
+    // what lies there is a history of its own, or it is damaged
+    checkpoint = (await made(new Tree(), true)).offer.checkpoint
+    this.conflicts.add(head.log)
+    this.hooks.onConflict?.(head.log)
+    await this.target.conflict(head.log, checkpoint.note)
+    return undefined
+  }
+
+  /** Yields the proven entries from where the plan begins; damaged ones are replaced by their hashes, and told. */
+  private async *provenBlocks(source: FileReplica, plan: Plan): AsyncGenerator<readonly ProvenBlock[], void, void> {
+    const { log } = plan.offer.checkpoint
+    for (let at = plan.from; at < plan.to; ) {
+      try {
+        for await (const block of source.blocks(log, at, plan.to, { signal: this.signal })) {
+          if (block.from !== at)
+            throw new RejoinError('E_WITHHELD', `entries of log ${log} before ${at} are there as one hash only`)
+          const proven = plan.prove(block)
+          at += block.count
+          yield proven
+        }
+      } catch (error) {
+        const mended = await this.mend(source, plan, at, faultIn(error, `logs/${log}`))
+        const last = mended.at(-1) as ProvenBlock
+        at = last.from + last.count
+        yield mended
+      }
+    }
+  }
+
+  /**
+   * Returns one tile of which lines are damaged or missing: lines that fit their hashes stay, the others become withheld entries, as their hashes
+   * are proven. Their texts come from another replica.
+   * @throws E_INCOMPLETE where not even the hashes are there
+   */
+  private async mend(source: FileReplica, plan: Plan, at: number, fault: FileFault): Promise<readonly ProvenBlock[]> {
+    const { log } = plan.offer.checkpoint
+    const tile = Math.floor(at / tileWidth)
+    const end = Math.min((tile + 1) * tileWidth, plan.to)
+    // of several tiles in one block only one may be damaged
+    const alone = await this.tryProof(plan, async () => await blockOf(source.blocks(log, at, end, { signal: this.signal })))
+    if (alone !== undefined) return alone
+    const leaves = await source.leaves(log, tile, end - tile * tileWidth, { signal: this.signal })
+    const whole = plan.wholeTile(tile)
+    const patched =
+      leaves && (await this.tryProof(plan, async () => await this.patched(source, log, { from: at, to: end, leaves })))
+    const run =
+      whole === undefined || at % tileWidth !== 0 || at === 0
+        ? undefined
+        : { from: at, count: tileWidth, text: utf8(`${encodeWithheld({ hash: whole, size: tileWidth })}\n`) }
+    const proven = patched ?? (run && plan.prove(run))
+    if (proven === undefined) throw new RejoinError('E_INCOMPLETE', fault.reason, { at: fault.path })
+    const lost = proven.flatMap(({ lines }) => lines.filter(({ withheld }) => withheld))
+    const first = lost[0]?.index ?? at
+    const last = lost.at(-1) ?? { index: end - 1, size: 1 }
+    const reason = `${fault.reason}; of log ${log} the texts of entries ${first} to ${last.index + last.size - 1} are missing`
+    this.fault({ ...fault, reason })
+    return proven
+  }
+
+  private async tryProof(plan: Plan, make: () => Promise<EntryBlock>): Promise<readonly ProvenBlock[] | undefined> {
+    try {
+      return plan.prove(await make())
+    } catch (error) {
+      faultIn(error, '')
+      return undefined
+    }
+  }
+
+  /** Returns the entries [from, to) with those that don't have their leaf hashes as hashes only. */
+  private async patched(
+    source: FileReplica,
+    log: LogId,
+    { from, to, leaves }: { readonly from: number; readonly to: number; readonly leaves: Uint8Array }
+  ): Promise<EntryBlock> {
+    const texts = await this.linesThatFit(source, log, from, to, leaves)
+    const parts: Uint8Array[] = []
+    for (let index = from; index < to; index++) {
+      const slot = (index % tileWidth) * 32
+      parts.push(texts.get(index) ?? utf8(`${encodeWithheld({ hash: leaves.subarray(slot, slot + 32), size: 1 })}\n`))
+    }
+    return { from, count: to - from, text: concat(parts) }
+  }
+
+  private async linesThatFit(
+    source: FileReplica,
+    log: LogId,
+    from: number,
+    to: number,
+    leaves: Uint8Array
+  ): Promise<ReadonlyMap<number, Uint8Array>> {
+    const fits = new Map<number, Uint8Array>()
+    try {
+      for await (const block of source.blocks(log, from, to, { signal: this.signal }))
+        for (const { index, size, hash, start, end } of linesOf(block)) {
+          const slot = index % tileWidth
+          if (size === 1 && Buffer.compare(hash, leaves.subarray(slot * 32, slot * 32 + 32)) === 0)
+            fits.set(index, block.text.slice(start, end + 1))
+        }
+    } catch (error) {
+      // what came before it stands
+      faultIn(error, '')
+    }
+    return fits
+  }
+
+  private count({ events, refused, held }: Taken): void {
+    this.counts.events += events
+    this.counts.refused += refused
+    this.counts.held += held
+  }
+}
+
+/** Whether an error says that hashes are wrong or missing, and not that the signature is. */
+function isOtherHashes(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'E_ROOT' || code === 'E_TILE' || code === 'E_INCOMPLETE' || code === 'E_LINE' || code === 'E_WITHHELD'
+}
+
+async function blockOf(blocks: AsyncIterable<EntryBlock>): Promise<EntryBlock> {
+  const all = await Array.fromAsync(blocks)
+  return {
+    from: all[0]?.from ?? 0,
+    count: all.reduce((sum, { count }) => sum + count, 0),
+    text: concat(all.map(({ text }) => text))
+  }
+}
