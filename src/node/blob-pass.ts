@@ -1,4 +1,12 @@
-import { type Digest, type EntryBlock, isWithheld, type LogId, parseEvent, parseWithheld, type RejoinEvent } from '../core/index.ts'
+import {
+  type Digest,
+  type EntryBlock,
+  isWithheld,
+  type LogId,
+  parseEvent,
+  parseWithheld,
+  type RejoinEvent
+} from '../core/index.ts'
 import type { Descriptor } from '../store/index.ts'
 import type { BlobNeed } from '../sync/index.ts'
 import { lackingOf } from './blob-wants.ts'
@@ -13,7 +21,10 @@ export interface Brought {
 }
 
 /** Brings wanted blobs out of a replica of files. */
-export type BringBlobs = (needs: readonly BlobNeed[], isPrivate: boolean) => Promise<{ readonly fetched: number; readonly bytes: number }>
+export type BringBlobs = (
+  needs: readonly BlobNeed[],
+  isPrivate: boolean
+) => Promise<{ readonly fetched: number; readonly bytes: number }>
 
 /** text of the events that are looked after at a time, in bytes: what a pass keeps in memory depends on it */
 const windowBytes = 1024 * 1024
