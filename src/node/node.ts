@@ -16,6 +16,7 @@ import {
   type BlobStore,
   copiedFrom,
   createKeys,
+  HeadsOfStore,
   type Keys,
   OwnSize,
   openBlobs,
@@ -69,6 +70,8 @@ export class Node implements AsyncDisposable {
   readonly nodeId: string
   /** where its HTTP port is, while it is open */
   http: string | undefined
+  /** the file that lists the logs for readers over the web */
+  readonly heads: HeadsOfStore
   private readonly notify: (notice: Notice) => void
   private readonly listeners = new Set<(accepted: readonly Accepted[]) => void>()
   private readonly unseenListeners = new Set<() => void>()
@@ -106,6 +109,7 @@ export class Node implements AsyncDisposable {
       evidence: this.known,
       decisionOn: (log, index) => this.verdicts.decisionOn(log, index)
     })
+    this.heads = new HeadsOfStore(store)
     this.peers = new PeerBook(root)
     this.scores = new PeerScores(this.peers)
     this.scores.configure(rules.file.peers ?? peerLimitsOf({}))
@@ -121,6 +125,7 @@ export class Node implements AsyncDisposable {
       onCosigned: (log) => this.cosigned(log),
       judgeAgain: async (log, indexes) => await this.rejudging.inTurn(log, indexes),
       onUrgent: ({ log, bytes }) => {
+        this.heads.forget(log)
         this.learned.tell(bytes)
         this.rejudging.stir(this.known.voices.beside(log))
       },
@@ -250,6 +255,7 @@ export class Node implements AsyncDisposable {
 
   /** A head was cosigned: what is held may have waited for a quorum. */
   private cosigned(log: LogId): void {
+    this.heads.forget(log)
     this.cosignedHeads.tell(log)
     const held = this.store.places.held.list().find((one) => one.log === log)
     const indexes = new Set(held?.entries.map(({ index }) => index))
@@ -340,6 +346,8 @@ export class Node implements AsyncDisposable {
     this.peers.close()
     this.verdicts.flush()
     this.replica.close()
+    if (!this.writer.lacksTail) this.writer.sign()
+    this.heads.close()
     await this.store[Symbol.asyncDispose]()
     this.stopGrown()
     this.ownSize?.close()
