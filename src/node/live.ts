@@ -305,9 +305,9 @@ export class Live implements AsyncDisposable {
     return await this.fetcher.run(signal)
   }
 
-  /** Fetches some blobs from the peers that are connected, and waits for that. */
-  async fetch(wants: readonly BlobWant[], signal: AbortSignal): Promise<Fetched> {
-    return await this.fetcher.fetch(wants, { signal })
+  /** Fetches some blobs from the peers that are connected, and waits for that. @param isPrivate they are not passed on */
+  async fetch(wants: readonly BlobWant[], signal: AbortSignal, isPrivate = false): Promise<Fetched> {
+    return await this.fetcher.fetch(wants, { signal, isPrivate })
   }
 
   /** Ends sessions and closes the network; idempotent. */

@@ -1,6 +1,7 @@
 import type { Live, Node } from '../node/index.ts'
 import type { AnswerCache } from './cache.ts'
 import type { Contents } from './contents.ts'
+import type { Fetches } from './fetches.ts'
 import type { GroupPut } from './group-put.ts'
 import type { Roots } from './roots.ts'
 import type { Uploads } from './uploads.ts'
@@ -12,6 +13,7 @@ export interface RegistryContext {
   readonly cache: AnswerCache
   readonly contents: Contents
   readonly uploads: Uploads
+  readonly fetches: Fetches
   readonly groupPut: GroupPut
   readonly roots: Roots
   /** Runs work after other work of that key. */

@@ -4,7 +4,7 @@ import type { Answer } from './cache.ts'
 import type { RegistryContext } from './context.ts'
 import { type Exchange, send } from './exchange.ts'
 import { fault, type RegistryFault } from './fault.ts'
-import { isKnownToClient } from './pull-blob.ts'
+import { isKnownToClient } from './send-blob.ts'
 import { maxManifestBytes } from './push-manifest.ts'
 import { mustBeName } from './route.ts'
 
@@ -48,15 +48,16 @@ export async function pullManifest(context: RegistryContext, exchange: Exchange,
   }
   mustBeName(name, true)
   const { version } = cache
-  const { digest, mediaType } = await findManifest(context, name, reference)
-  if (!context.node.blobs.has(digest)) throw unknown(name, reference)
+  const found = await findManifest(context, name, reference)
+  const { digest, mediaType } = found
+  if (!(await context.fetches.bring(found))) throw context.fetches.unavailable(digest, 'MANIFEST_UNKNOWN')
   const body = Buffer.from(await context.node.blobs.readBytes(digest, maxManifestBytes * 4))
-  const found: Answer = {
+  const ready: Answer = {
     headers: { 'content-type': mediaType, 'content-length': body.length, 'docker-content-digest': digest, etag: `"${digest}"` },
     body
   }
-  cache.put(name, reference, found, version)
-  answer(exchange, found)
+  cache.put(name, reference, ready, version)
+  answer(exchange, ready)
 }
 
 function answer(exchange: Exchange, { headers, body }: Answer): void {

@@ -96,7 +96,11 @@ function isNonDistributable({ mediaType, urls }: OciDescriptor): boolean {
 }
 
 /** Checks that everything that a manifest needs is in the repository, but for what can't be distributed. @throws MANIFEST_BLOB_UNKNOWN */
-async function mustHaveParts({ contents, node }: RegistryContext, name: string, manifest: Manifest): Promise<readonly Digest[]> {
+async function mustHaveParts(
+  { contents, fetches, node }: RegistryContext,
+  name: string,
+  manifest: Manifest
+): Promise<readonly Digest[]> {
   const faults: FaultEntry[] = []
   const here = new Set<Digest>()
   const missing = (digest: Digest, message: string): void => {
@@ -108,8 +112,10 @@ async function mustHaveParts({ contents, node }: RegistryContext, name: string, 
     ...manifest.manifests
   ]) {
     if (here.has(digest)) continue
-    const found = contents.isLinked(name, digest) || (await contents.find(name, digest)) !== undefined
-    const sizeHere = found ? node.blobs.size(digest) : undefined
+    const content = contents.isLinked(name, digest) ? undefined : await contents.find(name, digest)
+    // what is in the repository by another writer's word, and not here, is fetched
+    if (content !== undefined) await fetches.bring(content)
+    const sizeHere = content !== undefined || contents.isLinked(name, digest) ? node.blobs.size(digest) : undefined
     if (sizeHere === undefined) {
       if (!isNonDistributable({ digest, size, ...rest })) missing(digest, `${digest} is not in ${name}`)
     } else if (sizeHere !== size) {

@@ -7,6 +7,7 @@ import { Contents } from './contents.ts'
 import type { RegistryContext } from './context.ts'
 import { dropBody, type Exchange, sendJson } from './exchange.ts'
 import { answerFault, fault, faultOf, RegistryFault } from './fault.ts'
+import { Fetches } from './fetches.ts'
 import { GroupPut } from './group-put.ts'
 import { sendCatalog, sendReferrers, sendTags } from './lists.ts'
 import { pullBlob } from './pull-blob.ts'
@@ -66,6 +67,7 @@ function openContext(node: Node, { live, uploadExpiryMs = dayMs }: RegistryOptio
     cache: new AnswerCache(node),
     contents: new Contents(node),
     uploads: new Uploads(node.blobs, uploadExpiryMs),
+    fetches: new Fetches(node, live, signal),
     groupPut: new GroupPut(node.blobs),
     roots: new Roots(node.blobs.index, (error) => node.say(`index.json can't be written: ${(error as Error).message}`)),
     inTurn: async (key, work) => {

@@ -46,7 +46,8 @@ export class PartialBlob implements AsyncDisposable {
   private readonly writing = new Map<number, Promise<void>>()
   private syncing: Promise<void> | undefined
   private unsynced = 0
-  private isOpen = true
+  private open = true
+  private readonly waiting = new Set<() => void>()
 
   private constructor(root: string, digest: Digest, shape: PartShape, file: FileHandle, onClose: () => void) {
     this.path = join(root, partPath(digest))
@@ -100,6 +101,30 @@ export class PartialBlob implements AsyncDisposable {
   /** Returns whether a chunk is there. */
   has(chunk: number): boolean {
     return this.have[chunk] === 1
+  }
+
+  /** Whether it is not closed yet. */
+  get isOpen(): boolean {
+    return this.open
+  }
+
+  /** Resolves once a chunk is there, or the blob was closed, or the signal is aborted; the caller looks which. */
+  async arrival(chunk: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (this.open && !this.has(chunk) && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.waiting.delete(wake)
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        this.waiting.add(wake)
+        signal.addEventListener('abort', wake)
+      })
+    }
+  }
+
+  private wake(): void {
+    for (const wake of [...this.waiting]) wake()
   }
 
   /** Returns the bytes of one chunk: 1 MiB, but for the last one. */
@@ -179,7 +204,8 @@ export class PartialBlob implements AsyncDisposable {
   /** Closes the file and keeps it for another run. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isOpen) return
-    this.isOpen = false
+    this.open = false
+    this.wake()
     await this.syncing?.catch(() => {})
     await this.following?.catch(() => {})
     this.hasher.drop()
@@ -200,6 +226,7 @@ export class PartialBlob implements AsyncDisposable {
   private note(chunk: number): void {
     this.have[chunk] = 1
     this.haveChunks++
+    this.wake()
   }
 
   /** Calculates on over chunks that came before their turn, from the file. */

@@ -18,6 +18,13 @@ export interface BlobFault {
   readonly atByte: number | undefined
 }
 
+/** A blob that is being fetched, until it is closed and, where all of it came, has its name. */
+interface OpenPart {
+  part: PartialBlob | undefined
+  isFinishing: boolean
+  readonly ended: PromiseWithResolvers<void>
+}
+
 const pieceSize = 262_144
 
 /** The blobs of a folder, as an OCI image layout. A blob has its final name only when all of it is there and has that digest. */
@@ -25,7 +32,7 @@ export class BlobStore {
   readonly root: string
   /** the roots that index.json lists; none is of a private blob */
   readonly index: OciIndex
-  private readonly parts = new Set<Digest>()
+  private readonly parts = new Map<Digest, OpenPart>()
   private readonly listeners = new Set<(digests: readonly Digest[]) => void>()
 
   constructor(root: string, index: OciIndex) {
@@ -217,13 +224,32 @@ export class BlobStore {
    */
   async partial(digest: Digest, shape: PartShape): Promise<PartialBlob> {
     if (this.parts.has(digest)) throw new RejoinError('E_LOCKED', `blob ${digest} is being fetched already`)
-    this.parts.add(digest)
+    const open: OpenPart = { part: undefined, isFinishing: false, ended: Promise.withResolvers<void>() }
+    this.parts.set(digest, open)
     try {
-      return await PartialBlob.open(this.root, digest, shape, () => void this.parts.delete(digest))
+      open.part = await PartialBlob.open(this.root, digest, shape, () => this.endPart(digest))
+      return open.part
     } catch (cause) {
-      this.parts.delete(digest)
+      this.endPart(digest)
       throw cause
     }
+  }
+
+  private endPart(digest: Digest): void {
+    const open = this.parts.get(digest)
+    if (open === undefined || open.isFinishing) return
+    this.parts.delete(digest)
+    open.ended.resolve()
+  }
+
+  /** Returns what is there of a blob that is being fetched now, undefined where none is. */
+  partOf(digest: Digest): PartialBlob | undefined {
+    return this.parts.get(digest)?.part
+  }
+
+  /** Resolves once a blob is not being fetched; it is here then, or was not had. */
+  async partEnded(digest: Digest): Promise<void> {
+    await this.parts.get(digest)?.ended.promise
   }
 
   /**
