@@ -83,11 +83,12 @@ describe('an artifact of a peer', () => {
     await using bob = await Site.open('bob', { net: true, flags: { fetchMaxBytes: 1000 } })
     const { layer } = await pushed(alice, 'app', 'v1', 2 * 1024 * 1024)
     trusts(bob, 'alice', alice)
-    const { peerId } = (await bob.live?.dial(alice.live?.host.addresses()[0] ?? '', never)) as { readonly peerId: string }
+    await bob.live?.dial(alice.live?.host.addresses()[0] ?? '', never)
+    const [peer] = bob.live?.host.peers() ?? []
     const registry = new Registry(bob.url)
     await until(async () => expect(await registry.tags('alice/app')).toEqual(['v1']))
     expect((await registry.ask('GET', '/v2/alice/app/manifests/v1')).status).toBe(200)
-    await bob.live?.host.hangUp(peerId)
+    await bob.live?.host.hangUp(peer?.peerId ?? '')
     await until(() => expect(bob.live?.host.peers()).toEqual([]))
     const path = `/v2/alice/app/blobs/${digestOf(layer)}`
     const answer = await registry.ask('GET', path)
