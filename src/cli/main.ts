@@ -99,15 +99,19 @@ function program(): Command {
   add('export <replica>', 'write all that this node passes on to a folder').action(
     action(async (context, replica: string) => await (await import('./commands/files.ts')).files(context, 'export', { replica }))
   )
-  add('import <replica>', 'take in what a folder holds and the rules want').action(
-    action(async (context, replica: string) => await (await import('./commands/files.ts')).files(context, 'import', { replica }))
+  add('import <replica>', 'take in what a folder, or the URL of one, holds and the rules want').action(
+    action(async (context, replica: string) =>
+      /^https?:/i.test(replica)
+        ? await (await import('./commands/sync.ts')).sync(context, [replica])
+        : await (await import('./commands/files.ts')).files(context, 'import', { replica })
+    )
   )
   add('check <folder>', 'as verify, for a stick: needs no node and writes nothing').action(
     action(async (context, folder: string) => await (await import('./commands/check.ts')).check(context, folder))
   )
   add(
     'sync [replica...]',
-    'sync with peers (multiaddrs, peer IDs or names; none means all that are connected), a folder, or two folders'
+    'sync with peers (multiaddrs, peer IDs or names; none means all that are connected), a folder, or two folders; take from the URL of one'
   ).action(action(async (context, peers: readonly string[]) => await (await import('./commands/sync.ts')).sync(context, peers)))
   add('verify [folder]', 'derive everything again from the flat files and name what is wrong').action(
     action(async (context, folder: string | undefined) => await (await import('./commands/verify.ts')).verify(context, folder))

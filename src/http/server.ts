@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { RejoinError } from '../core/index.ts'
 import { type NetLog, noLog } from '../net/index.ts'
 import type { Live, Node } from '../node/index.ts'
 import { registry } from '../registry/index.ts'
 import { type HttpAddress, isLocalName, isLoopback, parseHttpAddress, urlOf } from './address.ts'
 import { answerOf } from './answer.ts'
-
-/** Part of what the HTTP port serves of a node. */
-export type HttpPart = (node: Node, live: Live | undefined) => FastifyPluginAsync
+import type { HttpPart } from './part.ts'
+import { replicaFolder } from './replica-folder.ts'
 
 /** How the HTTP port is opened. */
 export interface HttpOptions {
@@ -34,7 +33,7 @@ const keepAliveMs = 30_000
 const graceMs = 2000
 
 /** What the HTTP port serves, in this order. Each part is encapsulated: its hooks and its errors are its own. */
-const parts: readonly HttpPart[] = [(node, live) => registry(node, { live })]
+const parts: readonly HttpPart[] = [replicaFolder, (node, live) => registry(node, { live })]
 
 /**
  * Opens the HTTP port of a node: read-only, and only what the node passes on.

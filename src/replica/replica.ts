@@ -33,9 +33,9 @@ export interface Replica {
   /** Returns the heads that changed after a number, or undefined where it is not a number of this store. */
   readonly changedSince: (storeId: string, seq: number) => readonly WireHead[] | undefined
   /** Returns the proof for going on from `from`. @throws E_NOT_FOUND */
-  readonly proof: (log: LogId, from: number) => Proof
+  readonly proof: (log: LogId, from: number) => Proof | Promise<Proof>
   /** Returns entries from `from` on, up to `to` and about `maxBytes`, whole tiles where possible. */
-  readonly read: (log: LogId, from: number, to: number, maxBytes: number) => EntryBlock
+  readonly read: (log: LogId, from: number, to: number, maxBytes: number) => EntryBlock | Promise<EntryBlock>
   /** Returns those of another side's heads that this side wants more of. */
   readonly survey: (heads: readonly WireHead[]) => readonly Pull[]
   /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */

@@ -8,6 +8,7 @@ import { PartialBlob, type PartShape } from './blob-part.ts'
 import { BlobUpload, type UploadOptions } from './blob-upload.ts'
 import { type BlobPlace, deleteBlob, findBlob, knownBlob, listBlobs, moveBlob } from './blob-place.ts'
 import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type StoredBlob, type UnstoredBlob } from './blob-put.ts'
+import { ResumableBlob } from './blob-resume.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
 import { OciIndex } from './oci-index.ts'
 
@@ -32,6 +33,7 @@ export class BlobStore {
   readonly root: string
   /** the roots that index.json lists; none is of a private blob */
   readonly index: OciIndex
+  private readonly resuming = new Set<Digest>()
   private readonly parts = new Map<Digest, OpenPart>()
   private readonly listeners = new Set<(digests: readonly Digest[]) => void>()
 
@@ -250,6 +252,18 @@ export class BlobStore {
   /** Resolves once a blob is not being fetched; it is here then, or was not had. */
   async partEnded(digest: Digest): Promise<void> {
     await this.parts.get(digest)?.ended.promise
+  }
+
+  /** Opens what is there of a blob that comes in order from its first byte on. @throws E_LOCKED where it is open already · E_NO_SPACE E_IO */
+  async resumable(digest: Digest): Promise<ResumableBlob> {
+    if (this.resuming.has(digest)) throw new RejoinError('E_LOCKED', `blob ${digest} is being fetched already`)
+    this.resuming.add(digest)
+    try {
+      return await ResumableBlob.open(this.root, digest, () => void this.resuming.delete(digest))
+    } catch (cause) {
+      this.resuming.delete(digest)
+      throw cause
+    }
   }
 
   /**

@@ -154,7 +154,7 @@ class LogWalk {
     const fits = lines[0]?.index === tile * tileWidth
     if (!fits) return
     appendLines(alone, lines, ({ hashes }) => this.tiles.compare(0, tile, hashes, file, lines))
-    if (alone.size < tileWidth) this.tiles.comparePartial(tile, alone.tail(0), file, lines)
+    if (alone.size < tileWidth) this.tiles.comparePartial(0, tile, alone.tail(0), file, lines)
     else if (alone.tail(0) === undefined || lines.some(({ size }) => size > 1)) this.tiles.hole(tile)
     if (this.broken) return
     this.size = tile * tileWidth + alone.size
@@ -184,6 +184,8 @@ class LogWalk {
   /** Compares the root with the signed one, which decides whether lines or tiles are wrong. */
   *end(cose: Uint8Array | undefined): Generator<Fault, void, void> {
     const { checkpoint, log } = this
+    for (let level = 1; this.tree.size >= tileWidth ** level; level++)
+      this.tiles.comparePartial(level, Math.floor(this.tree.size / tileWidth ** (level + 1)), this.tree.tail(level))
     if (checkpoint !== undefined && this.size === checkpoint.size) this.committedRoot ??= this.tree.root()
     const right =
       checkpoint === undefined ? !this.broken : this.committedRoot !== undefined && equal(this.committedRoot, checkpoint.root)

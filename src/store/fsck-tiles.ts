@@ -48,12 +48,18 @@ export class TileCheck {
     const path = tilePath(this.log, level, index)
     const bytes = readFileRangeSync(join(this.root, path), 0, maxTileBytes + 1)
     if (bytes !== undefined) this.compareBytes({ path, level, index, bytes, width: tileWidth }, hashes, file, lines)
-    if (level === 0) this.comparePartial(index, hashes, file, lines)
+    this.comparePartial(level, index, hashes, file, lines)
   }
 
   /** Compares the partial tiles of a place with the hashes that the lines give. */
-  comparePartial(tile: number, hashes: Uint8Array | undefined, file?: EntriesText, lines?: readonly RawLine[]): void {
-    const folder = `${tilePath(this.log, 0, tile)}.p`
+  comparePartial(
+    level: number,
+    tile: number,
+    hashes: Uint8Array | undefined,
+    file?: EntriesText,
+    lines?: readonly RawLine[]
+  ): void {
+    const folder = `${tilePath(this.log, level, tile)}.p`
     for (const name of this.partials(folder)) {
       const path = `${folder}/${name}`
       const width = /^[1-9][0-9]{0,2}$/.test(name) ? Number(name) : undefined
@@ -64,7 +70,7 @@ export class TileCheck {
       const bytes = readFileRangeSync(join(this.root, path), 0, maxTileBytes + 1)
       // wider than the lines that were read: a running node wrote it since
       if (bytes === undefined || hashes === undefined || width * 32 > hashes.length) continue
-      this.compareBytes({ path, level: 0, index: tile, bytes, width }, hashes, file, lines)
+      this.compareBytes({ path, level, index: tile, bytes, width }, hashes, file, lines)
     }
   }
 

@@ -166,10 +166,12 @@ export class LogFolder {
     return { line: line.withheld ? undefined : block.text.subarray(line.start, line.end), hash: line.hash, size: line.size }
   }
 
-  /** Writes the unfinished tile, so that a checker can name the line where something was changed. */
+  /** Writes the unfinished tile of each level: a checker can name the line where something was changed, a reader over the web need not make it. */
   writePartialTile(): void {
-    const tail = this.tree.tail(0)
-    if (tail !== undefined) this.tiles.writePartial(this.size, tail)
+    for (let level = 0; this.size >= tileWidth ** level; level++) {
+      const tail = this.tree.tail(level)
+      if (tail !== undefined) this.tiles.writePartial(level, this.size, tail)
+    }
   }
 
   /** Closes the files. */

@@ -145,9 +145,9 @@ export class Tiles {
     return this.treeOfLines(aligned, size).edge()
   }
 
-  /** Writes the unfinished level-0 tile as C2SP partial tile, in the place of an older one; for checkers and static servers. */
-  writePartial(size: number, tail: Uint8Array): void {
-    const folder = join(this.root, `${tilePath(this.log, 0, Math.floor(size / tileWidth))}.p`)
+  /** Writes the unfinished tile of a level as C2SP partial tile, in the place of an older one; for checkers and static servers. */
+  writePartial(level: number, size: number, tail: Uint8Array): void {
+    const folder = join(this.root, `${tilePath(this.log, level, Math.floor(size / tileWidth ** (level + 1)))}.p`)
     const width = String(tail.length / 32)
     if (tail.length > 0) replaceFileSync(join(folder, width), tail, { durable: false })
     for (const name of listed(folder)) if (name !== width) unlinkSync(join(folder, name))

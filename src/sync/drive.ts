@@ -270,7 +270,7 @@ class Drive {
     if (interest.length > 0) this.isWanted ??= wantedBy(interest)
     const frames = serveWant(this.replica, want, this.isWanted)
     for (;;) {
-      const { value, done } = frames.next()
+      const { value, done } = await frames.next()
       if (done === true) {
         this.counts.entriesSent += value
         this.step({ kind: 'served', entries: value })

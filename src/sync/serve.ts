@@ -20,19 +20,19 @@ const hashesAFrame = 64 * 1024
 export type LineFilter = (line: Uint8Array) => boolean
 
 /** Returns the frames of LINES for entries from `from` on, at whole tiles where that is possible, and the entry after them. */
-function linesFrame(
+async function linesFrame(
   replica: Replica,
   want: Want,
   from: number,
   to: number,
   isWanted: LineFilter | undefined
-): { readonly frame: Uint8Array; readonly count: number } {
+): Promise<{ readonly frame: Uint8Array; readonly count: number }> {
   const log = logIdOfHash(want.log)
   for (let maxBytes = maxLinesTextBytes; ; maxBytes = Math.floor(maxBytes / 2)) {
-    let block = replica.read(log, from, to, maxBytes)
+    let block = await replica.read(log, from, to, maxBytes)
     const end = block.from + block.count
     const tileEnd = end - (end % tileWidth)
-    if (end !== to && end !== tileEnd && tileEnd > from) block = replica.read(log, from, tileEnd, maxBytes)
+    if (end !== to && end !== tileEnd && tileEnd > from) block = await replica.read(log, from, tileEnd, maxBytes)
     // a run that is withheld here and reaches over either end can't be cut (SYNC-24)
     if (block.count === 0 || block.from !== from || block.from + block.count > to)
       throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} to serve`)
@@ -49,8 +49,8 @@ function narrowed(block: EntryBlock, isWanted: LineFilter | undefined): EntryBlo
   return isWanted === undefined ? block : narrow(block, (line) => !isWanted(line))
 }
 
-function* proofFrames(replica: Replica, { id, log, from }: Want): Generator<Uint8Array, number> {
-  const { note, cose, size, tiles, edge } = replica.proof(logIdOfHash(log), from)
+async function* proofFrames(replica: Replica, { id, log, from }: Want): AsyncGenerator<Uint8Array, number> {
+  const { note, cose, size, tiles, edge } = await replica.proof(logIdOfHash(log), from)
   yield encodeSyncFrame({ kind: 'checkpoint', id, note, cose }) as Uint8Array
   for (let at = 0; at < tiles.length || at === 0; at += hashesAFrame) {
     const last = at + hashesAFrame >= tiles.length
@@ -66,13 +66,13 @@ function* proofFrames(replica: Replica, { id, log, from }: Want): Generator<Uint
  * @param isWanted which lines go as text; without it all that are here
  * @returns the number of entries that were sent
  */
-export function* serveWant(replica: Replica, want: Want, isWanted?: LineFilter): Generator<Uint8Array, number> {
+export async function* serveWant(replica: Replica, want: Want, isWanted?: LineFilter): AsyncGenerator<Uint8Array, number> {
   let at = want.from
   let reason: number = endReason.done
   try {
     const size = want.proof ? yield* proofFrames(replica, want) : want.to
     for (const to = endOfAnswer(want, size); at < to; ) {
-      const { frame, count } = linesFrame(replica, want, at, to, isWanted)
+      const { frame, count } = await linesFrame(replica, want, at, to, isWanted)
       yield frame
       at += count
     }

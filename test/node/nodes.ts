@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { afterAll, afterEach } from 'vitest'
 import type { Config } from '../../src/node/index.ts'
 import { Live, Node } from '../../src/node/index.ts'
 import { type Fault, verifyFolder } from '../../src/store/index.ts'
@@ -9,11 +9,23 @@ import { addIdentity } from '../../src/trust/index.ts'
 import { patient } from '../net/hosts.ts'
 
 const folders: string[] = []
+const keptFolders: string[] = []
+afterAll(() => {
+  for (const folder of keptFolders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
 const closing: AsyncDisposable[] = []
 afterEach(async () => {
   for (const one of closing.splice(0).toReversed()) await one[Symbol.asyncDispose]()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
+
+/** Makes the data folder of a node, which goes after all tests of the file. */
+export async function kept(name: string): Promise<string> {
+  const root = mkdtempSync(join(tmpdir(), `rejoin-${name}-`))
+  keptFolders.push(root)
+  await Node.init(root, name, 'test')
+  return root
+}
 
 /** A node that is up on loopback. */
 export interface Up {

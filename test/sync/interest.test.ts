@@ -71,9 +71,9 @@ function provenOf({ store, log }: Site, from: number, to: number, hides = isScan
 }
 
 /** Returns the answer to a WANT: entries of each LINES, and why it ended. */
-function answerTo(site: Site, want: Omit<Want, 'kind' | 'id' | 'log'>, log: LogId): readonly unknown[] {
+async function answerTo(site: Site, want: Omit<Want, 'kind' | 'id' | 'log'>, log: LogId): Promise<readonly unknown[]> {
   const found: unknown[] = []
-  for (const frame of serveWant(site.replica, { kind: 'want', id: 1, log: hashOfLogId(log), ...want })) {
+  for await (const frame of serveWant(site.replica, { kind: 'want', id: 1, log: hashOfLogId(log), ...want })) {
     const length = frame.length < 129 ? 1 : frame.length < 16_386 ? 2 : 3
     const message = decodeSyncFrame(frame.subarray(length))
     if (message.kind === 'lines') found.push([message.from, message.count])
@@ -153,10 +153,10 @@ describe('interest', () => {
     }))
     await meet(a, b)
     expect(linesOf(b.store.needFolder(a.log).entries.read(256, 600)).map(({ size }) => size)).toEqual([256, 64, 16, 8])
-    expect(answerTo(b, { from: 0, to: 300, proof: false }, a.log)).toEqual([[0, 256], { count: 256, reason: 1 }])
-    expect(answerTo(b, { from: 300, to: 600, proof: true }, a.log)).toEqual([{ count: 0, reason: 1 }])
-    expect(answerTo(b, { from: 256, to: 600, proof: false }, a.log)).toEqual([[256, 344], { count: 344, reason: 0 }])
-    expect(answerTo(b, { from: 576, to: 592, proof: false }, a.log)).toEqual([[576, 16], { count: 16, reason: 0 }])
+    expect(await answerTo(b, { from: 0, to: 300, proof: false }, a.log)).toEqual([[0, 256], { count: 256, reason: 1 }])
+    expect(await answerTo(b, { from: 300, to: 600, proof: true }, a.log)).toEqual([{ count: 0, reason: 1 }])
+    expect(await answerTo(b, { from: 256, to: 600, proof: false }, a.log)).toEqual([[256, 344], { count: 344, reason: 0 }])
+    expect(await answerTo(b, { from: 576, to: 592, proof: false }, a.log)).toEqual([[576, 16], { count: 16, reason: 0 }])
   })
 
   it('SYNC-24: who holds part of a tile takes the rest from a side that has its text', async () => {
