@@ -62,7 +62,9 @@ function program(): Command {
     .option('--witness', 'cosign the heads of other logs')
     .option('--next', 'say what to try next')
     .action(action(async (context, flags: object) => await (await import('./commands/up.ts')).up(context, flags)))
-  add('id', 'who this node is').action(action(async (context) => await (await import('./commands/id.ts')).id(context)))
+  add('id', 'who this node is')
+    .option('--audience <aud>', 'print only the audience of a token for this node, for who has AUD in its trust file')
+    .action(action(async (context, flags: { audience?: string }) => await (await import('./commands/id.ts')).id(context, flags)))
   add('status', 'what this node holds and whom it is connected to').action(
     action(async (context) => await (await import('./commands/status.ts')).status(context))
   )
@@ -167,6 +169,15 @@ function program(): Command {
   )
   addRuleCommands(addTrust)
   addKeyCommands(trust)
+  trust
+    .command('token')
+    .description('tokens that say whose this node is')
+    .command('bind <file>')
+    .description('show a token of an OIDC issuer or of SPIFFE in the own log; - is standard input')
+    .option('--data <dir>')
+    .option('--json')
+    .option('--quiet')
+    .action(action(async (context, file: string) => await (await import('./commands/trust-token.ts')).trustToken(context, file)))
   addTriage(add)
   return root
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { RejoinError } from '../core/index.ts'
 import { ioError } from '../store/index.ts'
 import type { Context } from './context.ts'
@@ -9,6 +9,8 @@ export interface NamedTrust {
   /** what it is called in messages */
   readonly label: string
   readonly bytes: Uint8Array
+  /** where the files lie that it names */
+  readonly folder: string
 }
 
 /** Returns the bytes of a trust file; of the node's own where none is named. @throws E_NOT_FOUND E_PERMISSION E_IO */
@@ -17,7 +19,7 @@ export function readTrustFile({ root }: Context, file?: string): NamedTrust {
   const label = file ?? path
   try {
     // not by ranges: <(…) of a shell is a pipe
-    return { label, bytes: readFileSync(path) }
+    return { label, bytes: readFileSync(path), folder: dirname(path) }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw new RejoinError('E_NOT_FOUND', `there is no file ${label}`, { cause })

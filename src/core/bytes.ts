@@ -54,6 +54,12 @@ export function fromBase64(text: string): Uint8Array | undefined {
   return base64(bytes) === text ? bytes : undefined
 }
 
+/** Returns the bytes of a base64url text (RFC 4648, section 5, without padding), or undefined where it is not the one canonical spelling of some bytes. */
+export function fromBase64url(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined
+  return fromBase64(text.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (text.length % 4)) % 4))
+}
+
 /** Returns the lower-case base32 form (RFC 4648, without padding) of bytes. */
 export function base32Of(bytes: Uint8Array): string {
   return base32.baseEncode(bytes)

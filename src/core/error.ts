@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'E_SIGNATURE'
   | 'E_PROOF'
   | 'E_RECEIPT'
+  | 'E_TOKEN'
   | 'E_TILE'
   | 'E_ROOT'
   | 'E_LINE'
@@ -89,6 +90,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_SIGNATURE: meaning(1, 400, false, 'a signature does not verify'),
   E_PROOF: meaning(1, 400, false, 'a proof is malformed or does not lead to the signed root'),
   E_RECEIPT: meaning(1, 400, false, 'a COSE receipt is malformed or does not verify'),
+  E_TOKEN: meaning(1, 400, false, 'a token is malformed, out of date, or not for this key'),
   E_TILE: meaning(1, 400, false, 'a tile has a wrong length or other hashes than its log'),
   E_ROOT: meaning(1, 400, false, 'lines do not give the signed root'),
   E_LINE: meaning(1, 400, false, 'a line on disk is damaged'),

@@ -14,8 +14,21 @@ declare module 'node:crypto' {
     export(options: { format: 'jwk' }): { readonly x?: string }
   }
   export function hash(algorithm: 'sha256' | 'sha512', data: Uint8Array, encoding: 'buffer'): Uint8Array
-  export function createPublicKey(pem: string): KeyObject
+  export function createPublicKey(
+    key: string | { readonly format: 'jwk'; readonly key: Readonly<Record<string, string>> }
+  ): KeyObject
   export function createPrivateKey(pem: string): KeyObject
   export function sign(algorithm: null, data: Uint8Array, key: KeyObject): Uint8Array
-  export function verify(algorithm: null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean
+  interface KeyWithOptions {
+    readonly key: KeyObject
+    readonly dsaEncoding?: 'ieee-p1363'
+    readonly padding?: number
+    readonly saltLength?: number
+  }
+  export function verify(
+    algorithm: string | null,
+    data: Uint8Array,
+    key: KeyObject | KeyWithOptions,
+    signature: Uint8Array
+  ): boolean
 }

@@ -99,7 +99,7 @@ export class Announcer implements Disposable {
   private known(log: LogId): KnownLog {
     const folder = this.node.store.folder(log)
     if (folder === undefined) return { key: undefined, admitted: false, frozen: false, tree: new Tree() }
-    const admitted = this.node.gate.admits(didOf(folder.opened.publicKey))
+    const admitted = this.node.gate.admits(didOf(folder.opened.publicKey), log)
     return {
       key: folder.opened.publicKey,
       admitted,

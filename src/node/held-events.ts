@@ -35,7 +35,7 @@ export function heldRecord(node: Node, log: LogId, index: number, line: Uint8Arr
     kind: 'held',
     log,
     index,
-    author: authorOf(node, log),
+    author: authorOf(node, log, index),
     type,
     ...(subject !== undefined && { subject }),
     ...(name !== undefined && { repository: name }),

@@ -16,11 +16,10 @@ export interface LogRecord {
   readonly verdict: string
 }
 
-/** Returns the name that this node has for the writer of a log. */
-export function authorOf(node: Node, log: LogId): string {
+/** Returns the name that this node has for the writer of a log, at an entry where tokens may bind it to one identity after another, or now. */
+export function authorOf(node: Node, log: LogId, index?: number): string {
   const { publicKey, name } = node.store.opened(log)
-  const did = node.gate.didName(publicKey)
-  return log === node.log ? name : did
+  return log === node.log ? name : node.gate.authorName(log, publicKey, index)
 }
 
 function logsOf(node: Node, log: LogId | undefined): readonly LogId[] {
@@ -42,11 +41,11 @@ function startOf(node: Node, log: LogId, last: number | undefined): number {
 
 function* entriesFrom(node: Node, log: LogId, from: number): Generator<LogRecord> {
   const folder = node.store.needFolder(log)
-  const author = authorOf(node, log)
   for (let at = from; at < folder.size; ) {
     const block = folder.entries.read(at, folder.size)
     for (const line of linesOf(block)) {
       if (line.index < at) continue
+      const author = authorOf(node, log, line.index)
       const place = { kind: 'event', log, index: line.index, author } as const
       const event = line.withheld ? keptEvent(node, log, line) : parseEvent(block.text.subarray(line.start, line.end))
       if (event !== undefined) yield { ...place, event, verdict: line.withheld ? 'keep' : 'relay' }
@@ -119,6 +118,6 @@ export async function* followEntries(
 }
 
 function recordOf(node: Node, { log, index, event, withheld, verdict }: Accepted): LogRecord {
-  const author = authorOf(node, log)
+  const author = authorOf(node, log, index)
   return { kind: 'event', log, index, author, ...(event && { event }), ...(withheld !== undefined && { withheld }), verdict }
 }

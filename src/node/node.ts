@@ -29,7 +29,7 @@ import {
   writeHome
 } from '../store/index.ts'
 import { newShare, type SyncShare } from '../sync/index.ts'
-import { createTrust, Gate, type Judged, Known } from '../trust/index.ts'
+import { Bindings, createTrust, Gate, type Judged, Known } from '../trust/index.ts'
 import { type Config, createConfig, loadConfig } from './config.ts'
 import { openOwnLog } from './open-log.ts'
 import { PeerBook } from './peer-book.ts'
@@ -60,6 +60,7 @@ export class Node implements AsyncDisposable {
   readonly store: Store
   readonly blobs: BlobStore
   readonly known: Known
+  readonly bindings: Bindings
   readonly verdicts: Verdicts
   readonly gate: Gate
   readonly replica: LocalReplica
@@ -102,10 +103,12 @@ export class Node implements AsyncDisposable {
     const nowMs = Date.now()
     const rules = startingTrust(root, nowMs, notify)
     this.verdicts = new Verdicts(root)
-    this.known = new Known(store, this.blobs, rules, nowMs)
+    this.bindings = new Bindings(rules, (log, index) => textOfEntry(store, log, index))
+    this.known = new Known(store, this.blobs, rules, nowMs, this.bindings)
     const ends = new StoreEnds(store)
     this.gate = new Gate(this.did, rules, {
       ends,
+      bindings: this.bindings,
       evidence: this.known,
       decisionOn: (log, index) => this.verdicts.decisionOn(log, index)
     })
@@ -192,6 +195,7 @@ export class Node implements AsyncDisposable {
       const node = new Node(root, config, keys, store, log, onNotice)
       node.guard(stateFolder)
       for (const path of store.urgent.damaged) onNotice(`${path} is damaged: what it says of that log is not known here`)
+      await node.bindings.noteAll(store.index)
       await node.known.ready()
       await node.replica.endings.applyAll()
       node.rejudging.begin()
@@ -353,6 +357,10 @@ export class Node implements AsyncDisposable {
     this.ownSize?.close()
     this.ownSize = undefined
   }
+}
+
+function textOfEntry(store: Store, log: LogId, index: number): Uint8Array | undefined {
+  return index < (store.folder(log)?.size ?? 0) ? store.lineOf(log, index) : undefined
 }
 
 async function writableLog(

@@ -1,4 +1,4 @@
-import { parseKey, peerIdOf, RejoinError } from '../core/index.ts'
+import { type LogId, parseKey, peerIdOf, RejoinError } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import type { Live } from './live.ts'
 import type { Node } from './node.ts'
@@ -20,7 +20,7 @@ export async function* peersVerb({ node, live, args }: VerbContext<PeersArgs>): 
   if (action === undefined) {
     yield* peersOf(node, live)
     for (const heard of node.peers.heardWriters())
-      if (!node.gate.admits(heard.did)) yield { kind: 'unknown-writer', ...heard } as VerbRecord
+      if (!node.gate.admits(heard.did, heard.log as LogId)) yield { kind: 'unknown-writer', ...heard } as VerbRecord
     return
   }
   if (action !== 'block' && action !== 'allow' && action !== 'reset')

@@ -1,4 +1,4 @@
-import type { Compiled, LogId } from '../core/index.ts'
+import { basisOf, type Compiled, type LogId } from '../core/index.ts'
 import type { Changed, LocalReplica } from '../replica/index.ts'
 import type { BlobStore, EventRef, Store } from '../store/index.ts'
 import type { Gate, Known } from '../trust/index.ts'
@@ -43,7 +43,7 @@ export class Rejudging {
     const { store, gate, known, replica } = this.options
     const nowMs = Date.now()
     const rules = readTrustInForce(store.root, nowMs)
-    if (rules.file.digest === gate.rules.file.digest) return false
+    if (basisOf(rules.file) === basisOf(gate.rules.file)) return false
     known.reload(rules, nowMs)
     gate.reload(rules)
     this.options.onRules(rules)
@@ -56,7 +56,7 @@ export class Rejudging {
   begin(): void {
     const { store, gate, replica } = this.options
     const before = judgedBy(store.root)
-    if (before === gate.rules.file.digest) return
+    if (before === basisOf(gate.rules.file)) return
     if (before !== undefined) replica.seekAnew()
     this.soon()
   }
@@ -70,9 +70,9 @@ export class Rejudging {
   private async all(): Promise<void> {
     const { store, gate, known, ownLog } = this.options
     await known.ready()
-    const { digest } = gate.rules.file
+    const basis = basisOf(gate.rules.file)
     for (const { log } of store.listHeads()) if (log !== ownLog()) await this.rejudge(log)
-    if (digest === gate.rules.file.digest) writeJudgedBy(store.root, digest)
+    if (basis === basisOf(gate.rules.file)) writeJudgedBy(store.root, basis)
   }
 
   /** Judges entries of a log again, and moves their text and blobs to where the verdicts let them lie. @returns how many verdicts changed */

@@ -1,4 +1,4 @@
-import { base64, forkPath, hex, type LogId } from '../core/index.ts'
+import { base64, forkPath, hex, type LogId, tokenAudience } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
 import type { Node } from './node.ts'
@@ -7,7 +7,7 @@ import type { VerbContext } from './verbs.ts'
 type Nothing = Readonly<Record<string, never>>
 
 /** Yields who this node is. */
-export async function* identify({ node, live }: VerbContext<Nothing>): AsyncGenerator<VerbRecord> {
+export async function* identify({ node, live, args }: VerbContext<{ readonly audience?: string }>): AsyncGenerator<VerbRecord> {
   const addresses = live?.host.addresses() ?? []
   const id = {
     nodeId: node.nodeId,
@@ -17,7 +17,8 @@ export async function* identify({ node, live }: VerbContext<Nothing>): AsyncGene
     publicKey: hex(node.keys.signer.publicKey),
     addresses,
     http: node.http ?? null,
-    network: node.store.network
+    network: node.store.network,
+    audience: tokenAudience(args.audience ?? 'AUD', node.did)
   }
   yield await Promise.resolve({ kind: 'id', ...id })
 }

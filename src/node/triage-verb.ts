@@ -1,4 +1,4 @@
-import { RejoinError, type Verdict } from '../core/index.ts'
+import { boundType, eventIn, RejoinError, type Verdict } from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { textAt } from './entry.ts'
@@ -70,7 +70,7 @@ async function* decide(
       action,
       log,
       index,
-      author: authorOf(node, log),
+      author: authorOf(node, log, index),
       before: before[i],
       after,
       ...(because !== undefined && { because }),
@@ -103,6 +103,11 @@ function decidable(node: Node, place: EventRef): EventRef {
   if (place.index === 0)
     throw new RejoinError('E_USAGE', `${place.log}/0 is the first line of its log, which stays with the log`, {
       hint: 'rejoin trust remove NAME no longer lets anything of its writer in'
+    })
+  const here = textAt(node, place)
+  if (here !== undefined && eventIn(here.line)?.type === boundType)
+    throw new RejoinError('E_USAGE', `${place.log}/${place.index} shows a token, which stays with the log`, {
+      hint: 'a key of trust.yaml with its did and revokedFrom ends what a token binds'
     })
   return place
 }

@@ -1,4 +1,4 @@
-import { decideOn, didOf, type Facts, eventIn, type RejoinEvent, type Ruling } from '../core/index.ts'
+import { basisOf, decideOn, didOf, type Facts, eventIn, type RejoinEvent, type Ruling } from '../core/index.ts'
 import type { EventRef, VerdictLine } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { textAt } from './entry.ts'
@@ -22,13 +22,13 @@ async function explain(node: Node, place: EventRef): Promise<VerbRecord> {
   const { log, index } = place
   const here = textAt(node, place)
   const event = here && eventIn(here.line)
-  const { digest } = node.gate.rules.file
+  const digest = basisOf(node.gate.rules.file)
   const decision = node.verdicts.decisionOn(log, index)
   return {
     kind: 'explanation',
     log,
     index,
-    author: authorOf(node, log),
+    author: authorOf(node, log, index),
     verdict: here?.verdict ?? 'refuse',
     trust: digest,
     ...(event && { type: event.type, subject: event.subject, time: event.time }),

@@ -1,22 +1,50 @@
 import { join } from 'node:path'
-import { checkSuccession, codeOf, type Compiled, RejoinError, rootKeysOf, verifyRootNote } from '../core/index.ts'
+import {
+  basisOf,
+  checkSuccession,
+  codeOf,
+  type Compiled,
+  RejoinError,
+  rootKeysOf,
+  textOf,
+  utf8,
+  verifyRootNote
+} from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
-import { compileTrustBytes, maxTrustFileBytes, readTrustBytes } from '../trust/index.ts'
+import { compileTrustBytes, maxTrustFileBytes, type ReadBeside, readBeside, readTrustBytes } from '../trust/index.ts'
 
 const lastFile = 'private/trust.last.yaml'
+const lastKeysFile = 'private/trust.last.keys.json'
 const judgedByFile = 'private/judged-by'
 const signaturesFile = 'trust.yaml.sigs'
+const maxLastKeysBytes = 512 * 1024 * 1024
 const maxSignaturesBytes = 64 * 1024
 
 function lastInForce(root: string): Compiled | undefined {
   const bytes = readFileRangeSync(join(root, lastFile), 0, maxTrustFileBytes + 1)
   try {
-    return bytes === undefined ? undefined : compileTrustBytes(bytes, lastFile)
+    return bytes === undefined ? undefined : compileTrustBytes(bytes, lastFile, readLastKeys(root))
   } catch (error) {
     // an older program wrote it, or it is damaged: then there is nothing to compare with
     if (codeOf(error) !== undefined) return undefined
     throw error
   }
+}
+
+/** The key sets as they were then, since the files may be others now, or gone. */
+function readLastKeys(root: string): ReadBeside {
+  const bytes = readFileRangeSync(join(root, lastKeysFile), 0, maxLastKeysBytes)
+  try {
+    const known = bytes === undefined ? {} : (JSON.parse(textOf(bytes)) as Readonly<Record<string, string>>)
+    return (path) => (Object.hasOwn(known, path) ? utf8(String(known[path])) : undefined)
+  } catch {
+    return () => undefined
+  }
+}
+
+function keepKeys(root: string, read: ReadonlyMap<string, Uint8Array>): void {
+  const known = Object.fromEntries([...read].map(([path, bytes]) => [path, textOf(bytes)]))
+  replaceFileSync(join(root, lastKeysFile), utf8(`${JSON.stringify(known)}\n`), { durable: true, mode: 0o600 })
 }
 
 function refuse(message: string, hint: string): never {
@@ -45,7 +73,13 @@ function checkSignatures(root: string, file: Compiled['file'], before: Compiled[
  */
 export function readTrustInForce(root: string, nowMs: number): Compiled {
   const bytes = readTrustBytes(root)
-  const compiled = compileTrustBytes(bytes)
+  const read = new Map<string, Uint8Array>()
+  const fromDisk = readBeside(root)
+  const compiled = compileTrustBytes(bytes, undefined, (path) => {
+    const found = fromDisk(path)
+    if (found !== undefined) read.set(path, found)
+    return found
+  })
   const before = lastInForce(root)
   const unchanged = before?.file.digest === compiled.file.digest
   if (before !== undefined && !unchanged) {
@@ -53,7 +87,10 @@ export function readTrustInForce(root: string, nowMs: number): Compiled {
     if (problem !== undefined) refuse(problem.message, problem.suggestion ?? 'put the newer file back')
   }
   checkSignatures(root, compiled.file, unchanged ? undefined : before?.file, nowMs)
-  if (!unchanged) replaceFileSync(join(root, lastFile), bytes, { durable: true, mode: 0o600 })
+  if (before === undefined || basisOf(before.file) !== basisOf(compiled.file)) {
+    if (read.size > 0) keepKeys(root, read)
+    replaceFileSync(join(root, lastFile), bytes, { durable: true, mode: 0o600 })
+  }
   return compiled
 }
 

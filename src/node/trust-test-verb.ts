@@ -1,5 +1,14 @@
-import { checkSuccession, type Compiled, decideOn, didOf, parseDuration, parseInstant, RejoinError } from '../core/index.ts'
-import { compileTrustBytes, isWeaker, Known, replay, type ReplayChange } from '../trust/index.ts'
+import {
+  basisOf,
+  checkSuccession,
+  type Compiled,
+  decideOn,
+  didOf,
+  parseDuration,
+  parseInstant,
+  RejoinError
+} from '../core/index.ts'
+import { compileTrustBytes, isWeaker, Known, readBeside, replay, type ReplayChange } from '../trust/index.ts'
 import type { VerbRecord } from './control.ts'
 import { findLog } from './find.ts'
 import { authorOf } from './log-view.ts'
@@ -12,6 +21,8 @@ export interface TrustTestArgs {
   readonly file: string
   /** what it is called */
   readonly label: string
+  /** where the key sets lie that it names; the data folder where it is left out */
+  readonly folder?: string
   readonly log?: string
   /** an instant, or how long ago: `2026-11-01`, `30d` */
   readonly since?: string
@@ -26,17 +37,19 @@ const shownCount = 50
  * @throws E_TRUST_FILE where the file would not load · E_USAGE E_NOT_FOUND
  */
 export async function* trustTestVerb({ node, args, signal }: VerbContext<TrustTestArgs>): AsyncGenerator<VerbRecord> {
-  const compiled = compileTrustBytes(Buffer.from(args.file, 'base64'), args.label)
+  const compiled = compileTrustBytes(Buffer.from(args.file, 'base64'), args.label, readBeside(args.folder ?? node.root))
   const nowMs = Date.now()
+  const bindings = node.bindings.by(compiled)
   const sinceMs = args.since === undefined ? undefined : parseSince(args.since, nowMs)
   const log = args.log === undefined ? undefined : findLog(node, args.log)
-  const known = new Known(node.store, node.blobs, compiled, nowMs)
+  const known = new Known(node.store, node.blobs, compiled, nowMs, bindings)
   await known.ready()
   const steps = replay({
     store: node.store,
     compiled,
     own: node.did,
     known,
+    bindings,
     decisionOn: (of, index) => node.verdicts.decisionOn(of, index),
     nowMs,
     log,
@@ -85,7 +98,7 @@ function recordOf(node: Node, { log, index, event, before, after }: ReplayChange
     kind: 'change',
     log,
     index,
-    author: authorOf(node, log),
+    author: authorOf(node, log, index),
     ...(event && { type: event.type, subject: event.subject }),
     before,
     ...was(node, { log, index, event, before, after }, nowMs),
@@ -113,5 +126,5 @@ function aboutFile(
 ): { readonly trust: string; readonly inForce: string; readonly warnings: readonly string[] } {
   const inForce = node.gate.rules.file
   const warnings = file.digest === inForce.digest ? [] : checkSuccession(inForce, file).map(({ message }) => message)
-  return { trust: file.digest, inForce: inForce.digest, warnings }
+  return { trust: basisOf(file), inForce: basisOf(inForce), warnings }
 }

@@ -20,10 +20,11 @@ export async function* trustVerb({ node, live, args }: VerbContext<TrustArgs>): 
   if (node.reloadTrust()) live?.rulesChanged()
   if (live === undefined || action === 'reload') await node.settled()
   const { file } = node.gate.rules
-  const identities = [...file.identities.values()].map(({ name, keys, roles }) => ({
+  const identities = [...file.identities.values()].map(({ name, keys, roles, issuer }) => ({
     name,
     keys: keys.flatMap((key) => file.keys.get(key)?.did ?? []),
-    roles
+    roles,
+    ...(issuer !== undefined && { issuer })
   }))
   yield {
     kind: 'trust',

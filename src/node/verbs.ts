@@ -13,6 +13,7 @@ import { peersVerb } from './peers-verb.ts'
 import { identify, status } from './status.ts'
 import { syncFilesVerb } from './sync-files-verb.ts'
 import { syncPeers } from './sync-verb.ts'
+import { tokenVerb } from './token-verb.ts'
 import { triageVerb } from './triage-verb.ts'
 import { explainVerb } from './trust-explain-verb.ts'
 import { trustTestVerb } from './trust-test-verb.ts'
@@ -92,6 +93,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   'sync-files': define(syncFilesVerb),
   peers: define(peersVerb),
   trust: define(trustVerb),
+  token: define(tokenVerb),
   explain: define(explainVerb),
   'trust-test': define(trustTestVerb),
   triage: define(triageVerb),

@@ -86,8 +86,8 @@ export class Witnessing {
     const { store, gate, replica, root } = this.node
     const folder = store.needFolder(log)
     const { checkpoint, opened } = folder
-    if (checkpoint === undefined || checkpoint.size === 0 || replica.isFrozen(log) || !gate.admits(didOf(opened.publicKey)))
-      return
+    if (checkpoint === undefined || checkpoint.size === 0 || replica.isFrozen(log)) return
+    if (!gate.admits(didOf(opened.publicKey), log)) return
     const own = verifiedCosignatures(parseNote(checkpoint.note), [cosigner.key])
     if (own.length > 0) return
     const last = readCosigned(root, log)

@@ -1,4 +1,6 @@
 import {
+  basisOf,
+  boundType,
   type Checkpoint,
   type CosignerKey,
   didOf,
@@ -34,10 +36,12 @@ import {
   Verdicts
 } from '../store/index.ts'
 import { type Gate, type Judged, verdictLines } from '../trust/index.ts'
+import { beginLog } from './begin-log.ts'
 import { afterEntry } from './block-part.ts'
 import { verifiedOnly, withNoteOf } from './cosigned.ts'
 import { Endings, type JudgeAgain } from './endings.ts'
 import { StoreEnds } from './ends.ts'
+import { Door } from './door.ts'
 import { interestWithHeirs } from './heirs.ts'
 import { type Changed, moveTo, noMoves, rejudge, type RejudgeTarget } from './rejudge.ts'
 import { type Cursor, Cursors } from './cursors.ts'
@@ -83,9 +87,11 @@ export class LocalReplica implements Replica {
   private readonly authors = new Map<LogId, PublicKey>()
   private readonly ends: StoreEnds
   readonly endings: Endings
+  private readonly judgeAgain: JudgeAgain
   private readonly verdicts: Verdicts
   private readonly unseen: Unseen
   private readonly seeker: TextSeeker
+  private readonly door = new Door()
 
   constructor(store: Store, gate: Gate, node: PublicKey, hooks: LocalHooks = {}) {
     this.store = store
@@ -98,12 +104,8 @@ export class LocalReplica implements Replica {
     this.hooks = hooks
     this.cursors = new Cursors(store.root)
     this.ends = hooks.ends ?? new StoreEnds(store)
-    this.endings = new Endings(
-      store,
-      this.ends,
-      hooks.judgeAgain ?? (async (log, indexes) => void (await Array.fromAsync(this.rejudge(log, indexes)))),
-      hooks
-    )
+    this.judgeAgain = hooks.judgeAgain ?? (async (log, indexes) => void (await Array.fromAsync(this.rejudge(log, indexes))))
+    this.endings = new Endings(store, this.ends, this.judgeAgain, hooks)
   }
 
   journal(): { readonly storeId: string; readonly seq: number } {
@@ -153,22 +155,23 @@ export class LocalReplica implements Replica {
     return this.store.needFolder(log).entries.read(from, to, maxBytes)
   }
 
-  survey(heads: readonly WireHead[]): readonly Pull[] {
+  survey(heads: readonly WireHead[], node?: Uint8Array): readonly Pull[] {
     const pulls: Pull[] = []
     for (const head of heads) {
-      const pull = this.surveyOne(head)
+      const pull = this.surveyOne(head, node)
       if (pull !== undefined) pulls.push(pull)
     }
     return pulls
   }
 
-  private surveyOne({ log: bytes, size, author: authorBytes }: WireHead): Pull | undefined {
+  private surveyOne({ log: bytes, size, author: authorBytes }: WireHead, node: Uint8Array | undefined): Pull | undefined {
     const log = logIdOfHash(bytes)
     const author = parsePublicKey(authorBytes.slice())
     if (this.endings.isShut(log)) return undefined
-    if (!this.gate.admits(didOf(author))) {
+    if (!this.gate.admits(didOf(author), log)) {
       this.hooks.onHeard?.(author, log, size)
-      return undefined
+      const look = this.gate.mayAdmit() && this.door.mayLook(log, size, node, performance.now())
+      return look ? { log, author, have: new Tree(), size, look } : undefined
     }
     const folder = this.store.folder(log)
     if (folder === undefined) return size === 0 ? undefined : { log, author, have: new Tree(), size }
@@ -185,6 +188,23 @@ export class LocalReplica implements Replica {
     return have.size > size && size < folder.size ? undefined : { log, author, have, size }
   }
 
+  looked(head: WireHead, block: ProvenBlock): readonly Pull[] {
+    const log = logIdOfHash(head.log)
+    if (!this.gate.knock(log, block)) {
+      this.door.shut(log, block.from + block.count)
+      return []
+    }
+    if (this.store.folder(log) !== undefined) this.seekIn(log)
+    return this.survey([head])
+  }
+
+  /** What of a log was refused while its writer was unknown may be wanted now. */
+  private seekIn(log: LogId): void {
+    this.unseen.forgetLog(log)
+    this.seeker.forget()
+    this.hooks.onUnseen?.(log)
+  }
+
   prepare(offer: Offer): void {
     saveOffer(this.store.root, offer)
   }
@@ -196,19 +216,11 @@ export class LocalReplica implements Replica {
       const folder = this.store.folder(log)
       const block = folder === undefined ? whole : afterEntry(whole, folder.size)
       if (block === undefined) continue
-      const target = folder ?? this.begin(log, block)
+      const target = folder ?? beginLog(this.store, this.gate, log, block)
       this.take(target, block, nowMs, total)
     }
     await this.store.index.flush({ all: false })
     return total
-  }
-
-  /** Opens the log with its first line, so that the rest of the block can follow. */
-  private begin(log: LogId, block: ProvenBlock): LogFolder {
-    const [first] = block.lines
-    if (first === undefined || first.index !== 0 || first.withheld)
-      throw new RejoinError('E_OPENED', `log ${log} does not begin with its first line`)
-    return this.store.createLog(log, block.text.subarray(first.start, first.end))
   }
 
   /** @returns whether text of every entry is passed on */
@@ -232,7 +244,7 @@ export class LocalReplica implements Replica {
     for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
     if (block.lines.some(({ withheld }) => withheld)) this.hooks.onUnseen?.(log)
     this.store.append(folder, stored, used)
-    this.verdicts.note(log, verdictLines(judged, this.gate.rules.file.digest, new Date(nowMs).toISOString()))
+    this.verdicts.note(log, verdictLines(judged, basisOf(this.gate.rules.file), new Date(nowMs).toISOString()))
     this.hooks.onAccepted?.(log, judged)
     return shut.length === 0 && block.lines.every(({ withheld }) => !withheld)
   }
@@ -253,6 +265,7 @@ export class LocalReplica implements Replica {
   /** The rules changed: text that was refused, or never came, may be wanted now. */
   seekAnew(): void {
     this.unseen.forget()
+    this.door.forget()
     this.seeker.forget()
   }
 
@@ -262,7 +275,7 @@ export class LocalReplica implements Replica {
       return (
         !this.endings.isShut(id) &&
         this.store.writer?.folder.log !== id &&
-        this.gate.admits(didOf(parsePublicKey(author.slice())))
+        this.gate.admits(didOf(parsePublicKey(author.slice())), id)
       )
     })
     return this.seeker.seek(node, store, known, (log) =>
@@ -273,6 +286,10 @@ export class LocalReplica implements Replica {
   async takeTexts(log: LogId, block: EntryBlock): Promise<Taken> {
     const { judged, ...taken } = await takeTexts(this.target(), this.unseen, this.store.needFolder(log), block)
     if (judged.length > 0) this.hooks.onAccepted?.(log, judged)
+    if (judged.some(({ event }) => event?.type === boundType)) {
+      this.seekIn(log)
+      await this.judgeAgain(log)
+    }
     return taken
   }
 
@@ -360,7 +377,7 @@ export class LocalReplica implements Replica {
   }
 
   setCursor(node: Uint8Array, storeId: string, seq: number): void {
-    this.cursors.set(node, { storeId, seq })
+    if (!this.door.tookPutOff(node)) this.cursors.set(node, { storeId, seq })
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  basisOf,
   didOf,
   encodeWithheld,
   entriesPerFile,
@@ -126,7 +127,7 @@ async function* rejudgeFile(
     changed.push({ log, index, hash: line.hash, event: judged.event, before: lying.before, after: verdict, rule })
   }
   if (!isStill(moves)) await store.rewrite(folder, moves)
-  verdicts.note(log, verdictLines(recorded, gate.rules.file.digest, new Date(nowMs).toISOString()))
+  verdicts.note(log, verdictLines(recorded, basisOf(gate.rules.file), new Date(nowMs).toISOString()))
   verdicts.flush()
   yield* changed
   await new Promise((resolve) => setImmediate(resolve))

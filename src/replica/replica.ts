@@ -36,8 +36,16 @@ export interface Replica {
   readonly proof: (log: LogId, from: number) => Proof | Promise<Proof>
   /** Returns entries from `from` on, up to `to` and about `maxBytes`, whole tiles where possible. */
   readonly read: (log: LogId, from: number, to: number, maxBytes: number) => EntryBlock | Promise<EntryBlock>
-  /** Returns those of another side's heads that this side wants more of. */
-  readonly survey: (heads: readonly WireHead[]) => readonly Pull[]
+  /**
+   * Returns those of another side's heads that this side wants more of, or wants to look into first.
+   * @param node public key of the other side's node, where it is known
+   */
+  readonly survey: (heads: readonly WireHead[], node?: Uint8Array) => readonly Pull[]
+  /**
+   * Returns what this side wants of a log that survey() wanted to look into. Nothing of it may be stored.
+   * @param block its first entries, proven: the first tile, or all where it has fewer
+   */
+  readonly looked: (head: WireHead, block: ProvenBlock) => readonly Pull[]
   /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */
   readonly interest: () => readonly Interest[]
   /**

@@ -1,4 +1,5 @@
 import {
+  basisOf,
   appendLines,
   didOf,
   encodeWithheld,
@@ -124,7 +125,7 @@ export async function takeTexts(
     at = own.from + own.count
   }
   if (!isStill(moves)) await store.rewrite(folder, moves)
-  verdicts.note(log, verdictLines(judgedHere, gate.rules.file.digest, new Date(nowMs).toISOString()))
+  verdicts.note(log, verdictLines(judgedHere, basisOf(gate.rules.file), new Date(nowMs).toISOString()))
   verdicts.flush()
   for (let tile = Math.ceil(block.from / tileWidth); tile * tileWidth < end; tile++) if (!open.has(tile)) unseen.remove(log, tile)
   return { ...taken, judged: judgedHere }

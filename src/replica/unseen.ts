@@ -83,6 +83,12 @@ export class Unseen {
     this.changed = true
   }
 
+  /** Forgets what was judged of one log. */
+  forgetLog(log: LogId): void {
+    this.tiles.delete(log)
+    this.of(log)
+  }
+
   /** Writes what is known to its file, where it changed. */
   save(): void {
     if (!this.changed) return

@@ -297,7 +297,10 @@ class Drive {
     switch (effect.kind) {
       case 'survey':
         for (const log of this.replica.contradicted(effect.heads)) this.suspects.add(log)
-        this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads) })
+        this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads, this.options.peer) })
+        return
+      case 'looked':
+        this.step({ kind: 'pulls', pulls: this.replica.looked(effect.head, effect.block) })
         return
       case 'seek':
         this.step({ kind: 'texts', pulls: this.replica.seek(effect.node, effect.store, effect.heads) })

@@ -14,7 +14,8 @@ import {
   RejoinError,
   tileWidth,
   Tree,
-  utf8
+  utf8,
+  type WireHead
 } from '../core/index.ts'
 import { type FileFault, type FileHead, type FileReplica, faultIn, type Replica, type Taken } from '../replica/index.ts'
 
@@ -28,6 +29,8 @@ export type TakeTarget = Pick<
    * offered now. Absent where there are never such lines.
    */
   readonly retreat?: (pull: Pull) => Pull | undefined
+  /** Absent where survey() never wants to look into a log first. */
+  readonly looked?: Replica['looked']
 }
 
 /** What a Taker tells while it works. */
@@ -115,11 +118,25 @@ export class Taker {
     this.signal.throwIfAborted()
     const { log, size, root, author, texts } = head
     try {
-      const [pull] = this.target.survey([{ log: hashOfLogId(log), size, root, author, texts }])
+      const wire = { log: hashOfLogId(log), size, root, author, texts }
+      const [surveyed] = this.target.survey([wire])
+      const pull = surveyed?.look === true ? await this.lookInto(source, head, wire, surveyed) : surveyed
       if (pull !== undefined) await this.pull(source, head, pull)
     } catch (error) {
       this.fault(faultIn(error, `logs/${log}`))
     }
+  }
+
+  /** Shows the target the first tile of a log, of which it knows only then whether it wants it. */
+  private async lookInto(source: FileReplica, head: FileHead, wire: WireHead, pull: Pull): Promise<Pull | undefined> {
+    const planned = await this.planFor(source, head, pull)
+    if (planned === undefined) return undefined
+    const { plan } = planned
+    for await (const [first] of this.provenBlocks(source, plan)) {
+      if (first === undefined || !isOfWriter(first, head.author, plan.offer.checkpoint)) return undefined
+      return this.target.looked?.(wire, first)[0]
+    }
+    return undefined
   }
 
   private async pull(source: FileReplica, head: FileHead, pull: Pull): Promise<void> {

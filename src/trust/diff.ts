@@ -1,4 +1,4 @@
-import type { PatternLists, TrustFile, TrustKey } from '../core/index.ts'
+import type { PatternLists, TrustFile, TrustIssuer, TrustKey } from '../core/index.ts'
 
 /** What a change is about. */
 export type TrustPart =
@@ -6,6 +6,7 @@ export type TrustPart =
   | 'root'
   | 'key'
   | 'identity'
+  | 'issuer'
   | 'delegation'
   | 'list'
   | 'limit'
@@ -52,6 +53,7 @@ const partsOf: readonly (readonly [TrustPart, (file: TrustFile) => Things])[] = 
   ['root', ({ root }) => (root === undefined ? new Map() : only('root', { threshold: String(root.threshold), keys: root.keys }))],
   ['key', ({ keys }) => mapped(keys, keyFields)],
   ['identity', ({ identities }) => mapped(identities, ({ keys, roles, issuer }) => ({ keys, roles, issuer }))],
+  ['issuer', ({ issuers = new Map() }) => mapped(issuers, issuerFields)],
   ['delegation', delegationsOf],
   ['list', listsOf],
   ['limit', ({ limits }) => new Map(Object.entries(limits).map(([name, value]) => [name, { value: String(value) }]))],
@@ -79,6 +81,18 @@ function keyFields({ did, fromMs, untilMs, revokedFrom }: TrustKey): Fields {
     from: fromMs === undefined ? undefined : instant(fromMs),
     until: untilMs === undefined ? undefined : instant(untilMs),
     'revoked but for': revokedFrom?.map(({ log, size }) => `the first ${size} of ${log}`)
+  }
+}
+
+function issuerFields({ iss, spiffe, aud, algs, claims, bindForMs, jwks, jwksDigest }: TrustIssuer): Fields {
+  return {
+    issuer: iss ?? `spiffe://${spiffe ?? ''}`,
+    audience: aud,
+    'key set': jwks,
+    digest: jwksDigest,
+    algorithms: algs,
+    claims: [...claims].map(([name, pattern]) => `${name}: ${pattern}`),
+    'binds for': bindForMs === Infinity ? undefined : `${bindForMs / 1000} s`
   }
 }
 

@@ -42,6 +42,8 @@ export const factTypes: Readonly<Record<string, FactType>> = {
   'signer.did': 'string',
   'signer.roles': 'list<string>',
   'signer.known': 'bool',
+  'signer.issuer': 'string',
+  'signer.claims': 'list<string>',
   delegated: 'bool',
   'witnesses.count': 'int',
   'witnesses.quorum': 'bool',

@@ -1,4 +1,5 @@
 import {
+  boundType,
   type Compiled,
   decideOn,
   decidePlainly,
@@ -15,6 +16,7 @@ import {
   identityAt,
   isPlain,
   type LogId,
+  msOfHlc,
   parseEventText,
   parseKey,
   oneVoice,
@@ -30,6 +32,7 @@ import {
   type Voiced,
   writerStanding
 } from '../core/index.ts'
+import { type Bindings, noBindings, stays } from './bindings.ts'
 import type { DecisionLine } from '../store/index.ts'
 import { type EvidenceSource, noEvidence } from './evidence.ts'
 import { type LogEnds, noEnds } from './log-end.ts'
@@ -62,6 +65,8 @@ export interface GateOptions {
   /** what a person decided about an event; it goes before every rule */
   readonly decisionOn?: (log: LogId, index: number) => DecisionLine | undefined
   readonly ends?: LogEnds
+  /** to whom tokens bind logs; it must be given the same rules as the gate */
+  readonly bindings?: Bindings
 }
 
 const ruled = (verdict: Verdict, rule: string): Ruling => ({ verdict, rule, conjuncts: [], warnings: [] })
@@ -73,6 +78,7 @@ export class Gate {
   private readonly evidence: EvidenceSource
   private readonly decisionOn: NonNullable<GateOptions['decisionOn']>
   private readonly ends: LogEnds
+  private readonly bindings: Bindings
   private compiled: Compiled
   private isPlain: boolean
   /** did:key → name of the identity */
@@ -82,7 +88,7 @@ export class Gate {
   constructor(
     own: string,
     compiled: Compiled,
-    { evidence = noEvidence, decisionOn = () => undefined, ends = noEnds }: GateOptions = {}
+    { evidence = noEvidence, decisionOn = () => undefined, ends = noEnds, bindings }: GateOptions = {}
   ) {
     this.own = own
     this.compiled = compiled
@@ -91,6 +97,7 @@ export class Gate {
     this.evidence = evidence
     this.decisionOn = decisionOn
     this.ends = ends
+    this.bindings = bindings ?? noBindings(compiled)
   }
 
   /** The rules in force. */
@@ -103,6 +110,7 @@ export class Gate {
     this.compiled = compiled
     this.names = namesOf(compiled)
     this.isPlain = isPlain(compiled)
+    this.bindings.reload(compiled)
   }
 
   /** Returns the name of an author, or undefined where nobody here knows it. */
@@ -127,15 +135,26 @@ export class Gate {
     return undefined
   }
 
-  /** Returns the name of a key's owner, or its did:key. */
-  didName(key: PublicKey): string {
+  /** Returns the name of who writes a log, at one of its entries or now, or the writer's did:key. */
+  authorName(log: LogId, key: PublicKey, index: number = Number.MAX_SAFE_INTEGER): string {
     const did = didOf(key)
-    return this.nameOf(did) ?? did
+    return this.nameOf(did) ?? this.bindings.at(log, index, did)?.name ?? did
   }
 
-  /** Returns whether any event of an author may be let in. */
-  admits(did: string): boolean {
-    return this.isOwn(did) || this.ends.awaitedLineOf(did).some((one) => this.names.has(one))
+  /** Returns whether any event of a log may be let in. @param did did:key of its writer */
+  admits(did: string, log: LogId): boolean {
+    if (this.isOwn(did) || this.ends.awaitedLineOf(did).some((one) => this.names.has(one))) return true
+    return this.bindings.has(log, did)
+  }
+
+  /** Returns whether a log that is not admitted may be once its first entries were looked at. */
+  mayAdmit(): boolean {
+    return this.bindings.isOpen
+  }
+
+  /** Looks at the first entries of a log that is not admitted. @returns whether it is now */
+  knock(log: LogId, block: ProvenBlock): boolean {
+    return this.bindings.knock(log, block)
   }
 
   /** Judges the events of a proven block, in order. */
@@ -146,9 +165,22 @@ export class Gate {
     block.lines.forEach((line, i) => {
       if (line.withheld) return
       const event = parseOrRefuse(texts[i] as string, block.text.subarray(line.start, line.end))
+      this.meet(line, event, arrival)
       judged.push(plainly === undefined || event === undefined ? this.judgeOne(line, event, arrival) : plainly(line, event))
     })
     return judged
+  }
+
+  /** A token counts from its own entry on, so it is taken in before that is judged. */
+  private meet({ index }: Pick<EntryLine, 'index'>, event: RejoinEvent | undefined, { log, author }: Arrival): void {
+    if (event?.type === boundType) this.bindings.learn({ log, index, author }, event)
+  }
+
+  /** Returns where an entry stands, and to whom a token binds it where the trust file does not know its key. */
+  private placeOf(log: LogId, index: number, author: string, timeMs?: number): Place {
+    const named = this.namedOf(author, log)
+    const bound = this.names.has(named) ? undefined : this.bindings.at(log, index, author, timeMs)
+    return { log, index, author: named, ...(bound && { bound }) }
   }
 
   /** Returns how the events of a log are judged where the trust file asks for no facts. */
@@ -156,11 +188,14 @@ export class Gate {
     const { log, author, nowMs } = arrival
     const own = this.isOwn(author) ? author : this.own
     const place = { log, index: 0, author: this.namedOf(author, log) }
+    const isNamed = this.names.has(place.author) || !this.bindings.isOpen
     const { file } = this.compiled
     return (line, event) => {
       if (this.ends.beyond(log, line.index) !== undefined || this.decisionOn(log, line.index) !== undefined)
         return this.judgeOne(line, event, arrival)
-      const { standing } = identityAt(file, { ...place, index: line.index }, nowMs)
+      const { index } = line
+      const at = isNamed ? { ...place, index } : this.placeOf(log, index, author, msOfHlc(event.hlc))
+      const { standing } = identityAt(file, at, nowMs)
       const evidence = { author, lineBytes: line.end - line.start, standing, nowMs }
       return { line, event, decision: decidePlainly(event, evidence, this.compiled, own) }
     }
@@ -169,6 +204,7 @@ export class Gate {
   /** Judges one event. */
   judgeOne(line: EntryLine, event: RejoinEvent | undefined, arrival: Arrival): Judged {
     if (event === undefined) return { line, event, decision: refused('malformed') }
+    this.meet(line, event, arrival)
     const beyond = this.ends.beyond(arrival.log, line.index)
     if (beyond === 'closed') return { line, event, decision: refused('closed') }
     const decided = this.decisionOn(arrival.log, line.index)
@@ -179,7 +215,8 @@ export class Gate {
     const stands = beyond === 'forked' && (arrival.before === 'relay' || arrival.before === 'keep')
     if (beyond !== undefined && !stands) return { line, event, decision: ruled('hold', 'disputed') }
     const facts = this.factsOf(line, event, arrival)
-    const decision = decideOn(facts, this.compiled, this.isOwn(arrival.author) ? arrival.author : this.own)
+    const own = this.isOwn(arrival.author) ? arrival.author : this.own
+    const decision = stays(decideOn(facts, this.compiled, own), event, arrival.before)
     return { line, event, decision, ...(this.looksFurther && { facts: factsDigest(facts) }) }
   }
 
@@ -214,7 +251,7 @@ export class Gate {
       license: gateLicense(content, file.gates.license),
       version: gateVersion(content.components, file.versions)
     }
-    const named = { ...evidence, place: { ...evidence.place, author: this.namedOf(author, log) } }
+    const named = { ...evidence, place: this.placeOf(log, line.index, author, msOfHlc(event.hlc)) }
     const standing = writerStanding(named, file, { quorum, gates })
     return factsOf(evidence, file, { ...standing, signer: { ...standing.signer, did: author } })
   }
@@ -226,12 +263,13 @@ export class Gate {
     const names = new Map<string, string>()
     for (const voice of [...voices, place]) {
       if (this.ends.beyond(voice.log, voice.index) !== undefined) continue
-      const did = this.namedOf(voice.author)
-      const { name, standing } = identityAt(this.compiled.file, { ...voice, author: did }, nowMs)
+      const at = this.placeOf(voice.log, voice.index, voice.author)
+      const did = at.author
+      const { name, standing } = identityAt(this.compiled.file, at, nowMs)
       if (standing === 'good') names.set(did, name)
       else if (this.isOwn(voice.author)) names.set(this.own, '')
     }
-    const { name } = identityAt(this.compiled.file, { ...place, author: this.namedOf(place.author) }, nowMs)
+    const { name } = identityAt(this.compiled.file, this.placeOf(place.log, place.index, place.author), nowMs)
     const said = name === '' ? 1 : [...names.values()].filter((one) => one === name).length
     return { signatures: Math.max(1, names.size), said: Math.max(1, said) }
   }

@@ -8,6 +8,7 @@ import {
   didOf,
   identityAt,
   isDigest,
+  msOfHlc,
   type LogId,
   type Place,
   parseEvent,
@@ -20,6 +21,7 @@ import {
   type Vulnerability
 } from '../core/index.ts'
 import type { BlobStore, EventRef, Store } from '../store/index.ts'
+import type { Bindings } from './bindings.ts'
 import { contentOf, type Layer, type SigningKey, signingKeys } from './content.ts'
 import { type EvidenceSource, unwitnessed, type Witnessed } from './evidence.ts'
 import type { Judged } from './gate.ts'
@@ -59,9 +61,11 @@ export class Known implements EvidenceSource {
   readonly voices: Voices = new Voices()
   private readonly artifacts = new Map<Digest, Artifact>()
   private readonly witnessed = new WeakMap<Uint8Array, Witnessed>()
+  private readonly bindings: Bindings | undefined
 
-  constructor(store: Store, blobs: BlobStore, compiled: Compiled, nowMs: number) {
+  constructor(store: Store, blobs: BlobStore, compiled: Compiled, nowMs: number, bindings?: Bindings) {
     this.store = store
+    this.bindings = bindings
     this.blobs = blobs
     this.compiled = compiled
     this.reload(compiled, nowMs)
@@ -179,6 +183,19 @@ export class Known implements EvidenceSource {
     }
   }
 
+  /** Roles of who wrote an event: by its key, else by the newest token of a log of that key. */
+  private async rolesOf({ source, hlc }: RejoinEvent): Promise<readonly string[]> {
+    const { file } = this.compiled
+    const owner = [...file.identities.values()].find(({ keys }) => keys.some((name) => file.keys.get(name)?.did === source))
+    if (owner !== undefined || this.bindings?.isOpen !== true) return owner?.roles ?? []
+    for (const log of await this.store.index.byAuthor(source)) {
+      const bound = this.bindings.at(log, Number.MAX_SAFE_INTEGER, source, msOfHlc(hlc))
+      const identity = bound?.isOver === false ? file.identities.get(bound.name) : undefined
+      if (identity !== undefined) return identity.roles
+    }
+    return []
+  }
+
   /** Statements about an artifact by those who refer to it, the oldest first, and its own, where its writer may make such. */
   private async vexAbout(digest: Digest, event: RejoinEvent, own: Content): Promise<readonly AttributedVex[]> {
     const said: { readonly hlc: string; readonly roles: readonly string[]; readonly statements: readonly Vulnerability[] }[] = []
@@ -193,13 +210,11 @@ export class Known implements EvidenceSource {
       const content = await this.read(document)
       if (content === undefined) continue
       const author = didOf(this.store.opened(log).publicKey)
-      const { roles } = identityAt(file, { log, index, author }, Math.min(nowMs, Date.parse(about.time)))
+      const bound = this.bindings?.at(log, index, author, msOfHlc(about.hlc))
+      const { roles } = identityAt(file, { log, index, author, ...(bound && { bound }) }, Math.min(nowMs, Date.parse(about.time)))
       said.push({ hlc: about.hlc, roles, statements: content.vulnerabilities })
     }
-    const signer = [...file.identities.values()].find(({ keys }) =>
-      keys.some((name) => file.keys.get(name)?.did === event.source)
-    )
-    said.push({ hlc: event.hlc, roles: signer?.roles ?? [], statements: own.vulnerabilities })
+    said.push({ hlc: event.hlc, roles: await this.rolesOf(event), statements: own.vulnerabilities })
     return said
       .toSorted((a, b) => (a.hlc < b.hlc ? -1 : 1))
       .flatMap(({ roles, statements }) =>

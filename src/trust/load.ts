@@ -1,6 +1,10 @@
+import { join } from 'node:path'
 import {
   checkTrustFile,
   codeOf,
+  maxKeySetBytes,
+  type KeySet,
+  parseKeySet,
   hex,
   RejoinError,
   sha256,
@@ -10,6 +14,7 @@ import {
   type TrustProblem,
   type TrustRule
 } from '../core/index.ts'
+import { readFileRangeSync } from '../store/index.ts'
 import { schemaProblems } from './trust-schema.ts'
 import { type PlacedDocument, placeOf } from './yaml-place.ts'
 import { parseStrictYaml } from './yaml-strict.ts'
@@ -46,6 +51,14 @@ export type InspectedTrust =
   | { readonly kind: 'good'; readonly file: TrustFile }
   | { readonly kind: 'bad'; readonly problems: readonly PlacedProblem[] }
 
+/** Returns the bytes of a file that a trust file names, undefined where it is missing. @param path relative to the folder of the trust file */
+export type ReadBeside = (path: string) => Uint8Array | undefined
+
+/** Returns how files beside a trust file in a folder are read. */
+export function readBeside(folder: string): ReadBeside {
+  return (path) => readFileRangeSync(join(folder, path), 0, maxKeySetBytes + 1)
+}
+
 /** Finding the place of a problem walks the document. */
 const maxProblemCount = 100
 const noCheck: RulesCheck = () => []
@@ -81,13 +94,49 @@ function decode(bytes: Uint8Array): string | PlacedProblem {
   }
 }
 
+/** Reads the key sets of a file's issuers. */
+function readKeySets(file: TrustFile, read: ReadBeside): ReadonlyMap<string, KeySet> | readonly TrustProblem[] {
+  const sets = new Map<string, KeySet>()
+  const problems: TrustProblem[] = []
+  for (const { name, jwks, jwksDigest, algs } of file.issuers?.values() ?? []) {
+    const wrong = (message: string, suggestion: string, member = 'jwks'): void =>
+      void problems.push({ path: ['issuers', name, member], message: `the key set ${jwks}: ${message}`, suggestion })
+    const bytes = readOrSay(read, jwks)
+    if (typeof bytes === 'string' || bytes === undefined) {
+      wrong(bytes ?? 'there is no such file', 'save what the issuer serves at its jwks_uri there; nothing fetches it by itself')
+      continue
+    }
+    const set = parseKeySet(bytes)
+    if ('message' in set) wrong(set.message, set.suggestion)
+    else if (jwksDigest !== undefined && jwksDigest !== set.digest)
+      wrong(`it is another file than the one with this digest`, `write sha256:${set.digest}, where you trust it`, 'jwksDigest')
+    else if (!set.keys.some((key) => key.algs.some((alg) => algs.includes(alg))))
+      wrong(
+        `it has no key that can check ${algs.length > 3 ? 'a token' : algs.join(', ')}`,
+        'see algs, and use and alg of its keys'
+      )
+    else sets.set(name, set)
+  }
+  return problems.length > 0 ? problems : sets
+}
+
+function readOrSay(read: ReadBeside, path: string): Uint8Array | string | undefined {
+  try {
+    return read(path)
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error
+    return (error as RejoinError).message
+  }
+}
+
 /**
  * Returns the trust file that bytes of YAML hold, or all that is wrong with it that can be told at once: what is no YAML hides the shape,
  * a wrong shape what it means, and that the conditions.
+ * @param read reads the files that it names; without it no token binds anything
  * @param checkRules looks at the conditions of the rules; without it they are taken as they are
  * @see protocols/trust.md
  */
-export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noCheck): InspectedTrust {
+export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noCheck, read?: ReadBeside): InspectedTrust {
   const text = decode(bytes)
   if (typeof text !== 'string') return bad([text])
   const yaml = parseStrictYaml(text)
@@ -102,7 +151,10 @@ export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noC
   const checked = checkTrustFile(document as TrustDocument, hex(sha256(bytes)))
   if (checked.kind === 'bad') return place(yaml.placed, checked.problems)
   const conditions = checkRules(checked.file.rules ?? [])
-  return conditions.length === 0 ? checked : place(yaml.placed, conditions.map(ofRule))
+  if (conditions.length > 0) return place(yaml.placed, conditions.map(ofRule))
+  if (read === undefined || checked.file.issuers === undefined) return checked
+  const keySets = readKeySets(checked.file, read)
+  return 'length' in keySets ? place(yaml.placed, keySets) : { kind: 'good', file: { ...checked.file, keySets } }
 }
 
 /**
@@ -110,8 +162,13 @@ export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noC
  * @param label what the file is called in the message
  * @throws E_TRUST_FILE for the first problem, its place in the message and, as `L:C`, in `at`, the suggestion as hint
  */
-export function parseTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noCheck, label = 'trust.yaml'): TrustFile {
-  const inspected = inspectTrustFile(bytes, checkRules)
+export function parseTrustFile(
+  bytes: Uint8Array,
+  checkRules: RulesCheck = noCheck,
+  label = 'trust.yaml',
+  read?: ReadBeside
+): TrustFile {
+  const inspected = inspectTrustFile(bytes, checkRules, read)
   if (inspected.kind === 'good') return inspected.file
   const [first, ...others] = inspected.problems
   if (first === undefined) throw new Error('bug: a bad trust file without a problem')

@@ -18,6 +18,7 @@ import {
   type Verdict
 } from '../core/index.ts'
 import { type PrivatePlace, readFileRangeSync, type Store } from '../store/index.ts'
+import { type Bindings, stays } from './bindings.ts'
 import type { EvidenceSource } from './evidence.ts'
 import { type Arrival, Gate, type GateOptions } from './gate.ts'
 
@@ -37,6 +38,8 @@ export interface ReplayInput {
   readonly known: Lookup
   /** what a person decided goes before any rules, these too */
   readonly decisionOn?: GateOptions['decisionOn']
+  /** to whom tokens bind logs by the rules that are tried */
+  readonly bindings?: Bindings
   readonly nowMs: number
   /** only this log */
   readonly log?: LogId | undefined
@@ -142,7 +145,10 @@ class Trial {
 
   constructor(input: ReplayInput) {
     this.input = input
-    this.gate = new Gate(input.own, input.compiled, { evidence: input.known })
+    this.gate = new Gate(input.own, input.compiled, {
+      evidence: input.known,
+      ...(input.bindings && { bindings: input.bindings })
+    })
   }
 
   /** Judges the texts of one file. @returns those that get another verdict */
@@ -164,10 +170,10 @@ class Trial {
   }
 
   /** As Gate.judgeOne does, less the digest of the facts, which takes longer than the verdict. */
-  private judge({ index, bytes, event }: TextHere, arrival: Arrival): Ruling {
+  private judge({ index, bytes, event, before }: TextHere, arrival: Arrival): Ruling {
     if (event === undefined) return { verdict: 'refuse', rule: 'malformed', conjuncts: [], warnings: [] }
     const facts = this.gate.factsOf({ index, start: 0, end: bytes.length }, event, arrival)
-    return decideOn(facts, this.input.compiled, this.input.own)
+    return stays(decideOn(facts, this.input.compiled, this.input.own), event, before)
   }
 
   private *textsIn(log: LogId, file: Uint8Array, { from, to }: Range): Generator<TextHere, void, void> {

@@ -3,7 +3,7 @@ import { Document, isMap, parseDocument } from 'yaml'
 import { type Compiled, didOf, isName, parseKey, RejoinError, type TrustFile, utf8 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
 import { compileRules, compileTrust } from './condition.ts'
-import { maxTrustFileBytes, parseTrustFile } from './load.ts'
+import { maxTrustFileBytes, parseTrustFile, type ReadBeside, readBeside } from './load.ts'
 
 const fileName = 'trust.yaml'
 const emptyFile = 'apiVersion: rejoin/v1\nkind: TrustPolicy\nname: node\nversion: 1\nkeys: {}\nidentities: {}\n'
@@ -22,10 +22,11 @@ export function readTrustBytes(root: string): Uint8Array {
 /**
  * Returns a trust file ready to judge by, from its bytes.
  * @param label what the file is called in messages
+ * @param read reads the key sets that it names; without it no token binds anything
  * @throws E_TRUST_FILE with line and column
  */
-export function compileTrustBytes(bytes: Uint8Array, label: string = fileName): Compiled {
-  return compileTrust(parseTrustFile(bytes, (rules) => compileRules(rules).problems, label))
+export function compileTrustBytes(bytes: Uint8Array, label: string = fileName, read?: ReadBeside): Compiled {
+  return compileTrust(parseTrustFile(bytes, (rules) => compileRules(rules).problems, label, read))
 }
 
 /**
@@ -33,12 +34,12 @@ export function compileTrustBytes(bytes: Uint8Array, label: string = fileName): 
  * @throws E_TRUST_FILE with line and column
  */
 export function loadTrust(root: string): Compiled {
-  return compileTrustBytes(readTrustBytes(root))
+  return compileTrustBytes(readTrustBytes(root), fileName, readBeside(root))
 }
 
 function readDocument(root: string): { readonly document: Document; readonly file: TrustFile } {
   const bytes = readTrustBytes(root)
-  const { file } = compileTrustBytes(bytes)
+  const { file } = compileTrustBytes(bytes, fileName, readBeside(root))
   return { document: parseDocument(Buffer.from(bytes).toString('utf8')), file }
 }
 
@@ -46,7 +47,7 @@ function readDocument(root: string): { readonly document: Document; readonly fil
 function save(root: string, document: Document, file: TrustFile): Compiled {
   document.set('version', file.version + 1)
   const bytes = utf8(document.toString())
-  const compiled = compileTrustBytes(bytes)
+  const compiled = compileTrustBytes(bytes, fileName, readBeside(root))
   replaceFileSync(join(root, fileName), bytes, { durable: true })
   return compiled
 }

@@ -1,5 +1,5 @@
 import { RejoinError } from '../../core/index.ts'
-import { compileRules, inspectTrustFile } from '../../trust/index.ts'
+import { compileRules, inspectTrustFile, readBeside } from '../../trust/index.ts'
 import type { Context } from '../context.ts'
 import { print, printable, printJson } from '../output.ts'
 import { readTrustFile } from '../trust-bytes.ts'
@@ -9,8 +9,8 @@ import { readTrustFile } from '../trust-bytes.ts'
  * @throws E_TRUST_FILE where anything is
  */
 export async function trustCheck(context: Context, file: string | undefined): Promise<number> {
-  const { label, bytes } = readTrustFile(context, file)
-  const inspected = inspectTrustFile(bytes, (rules) => compileRules(rules).problems)
+  const { label, bytes, folder } = readTrustFile(context, file)
+  const inspected = inspectTrustFile(bytes, (rules) => compileRules(rules).problems, readBeside(folder))
   if (inspected.kind === 'good') {
     const { name, version, digest, identities, keys, delegations, rules, default: otherwise } = inspected.file
     const counts = { identities: identities.size, keys: keys.size, delegations: delegations.length, rules: rules?.length ?? 0 }

@@ -25,11 +25,12 @@ const verdicts = ['relay', 'keep', 'hold', 'refuse'] as const
 
 /** Tries a trust file on the whole history and prints what would change. @returns 1 where it lets anything in further than now, else 0 */
 export async function trustTest(context: Context, file: string, flags: TrustTestFlags): Promise<number> {
-  const { label, bytes } = readTrustFile(context, file)
+  const { label, bytes, folder } = readTrustFile(context, file)
   const { since, log, all, allowWeaken = false } = flags
   const args = {
     file: Buffer.from(bytes).toString('base64'),
     label,
+    folder,
     ...(since !== undefined && { since }),
     ...(log !== undefined && { log }),
     ...(all === true && { all })

@@ -16,8 +16,14 @@ export async function trust(
       print(`version ${String(record['version'])} of ${printable(String(record['name']))} is in force, and all was judged by it`)
       return
     }
-    const identities = record['identities'] as readonly { readonly name: string; readonly keys: readonly string[] }[]
-    for (const identity of identities) for (const one of identity.keys) print(`${printable(identity.name).padEnd(16)} ${one}`)
+    const identities = record['identities'] as readonly {
+      readonly name: string
+      readonly keys: readonly string[]
+      readonly issuer?: string
+    }[]
+    for (const { name: of, keys, issuer } of identities)
+      for (const one of [...keys, ...(issuer === undefined ? [] : [`by tokens of ${printable(issuer)}`])])
+        print(`${printable(of).padEnd(16)} ${one}`)
     if (identities.length === 0) print('nobody is trusted yet: rejoin trust add NAME KEY')
   })
   return 0

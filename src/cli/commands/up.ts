@@ -42,7 +42,9 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
     }
   }
   process.on('SIGHUP', onReload)
-  const stopWatching = watchTrust(context.root, onReload)
+  const stopWatching = watchTrust(node.root, onReload, () =>
+    [...(node.gate.rules.file.issuers?.values() ?? [])].map(({ jwks }) => jwks)
+  )
   try {
     for await (const record of runVerb(node, live, 'id', {}, context.signal))
       sayReady(context, record as never, flags.next === true)

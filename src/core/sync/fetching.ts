@@ -3,6 +3,7 @@ import { RejoinError } from '../error.ts'
 import { type Checkpoint, verifyCheckpoint } from '../log/checkpoint.ts'
 import { hashOfLogId, type LogId } from '../log/log-id.ts'
 import { tileWidth } from '../log/merkle.ts'
+import { doorEntries } from '../trust/binding.ts'
 import { Catchup, type EntryRange, rangeEntries } from './catchup.ts'
 import { isOfWriter } from './first-line.ts'
 import type { SyncMessage } from './message.ts'
@@ -26,6 +27,9 @@ interface Asked {
 
 const maxLogsAtOnce = 16
 const maxAskedALog = 2
+/** logs that are looked into at once, and the most text of one */
+const maxLooks = 2
+const maxLookBytes = 4 * 1024 * 1024
 /** a catch-up over more entries than this is noted, so that it can go on after a restart */
 const prepareEntries = 4096
 /** The part of a session that fetches what the other side has more of. Mutable. */
@@ -39,6 +43,9 @@ export class Fetching {
   private readonly catchups: Map<LogId, Catchup>
   private readonly asked = new Map<number, Asked>()
   private readonly queue: Pull[] = []
+  /** logs to be looked into */
+  private readonly looks: Pull[] = []
+  private looking = 0
   private readonly active = new Map<LogId, Pull>()
   /** shared catch-ups that this session takes part in */
   private readonly joined = new Map<LogId, Catchup>()
@@ -56,7 +63,7 @@ export class Fetching {
   /** Takes what a survey found wanting. */
   add(pulls: readonly Pull[]): void {
     this.surveys--
-    this.queue.push(...pulls)
+    for (const pull of pulls) (pull.look === true ? this.looks : this.queue).push(pull)
   }
 
   /** Returns a number for a WANT that no other one of the session has. */
@@ -66,7 +73,8 @@ export class Fetching {
 
   /** Whether nothing is under way or waiting. */
   get idle(): boolean {
-    return this.surveys === 0 && this.queue.length === 0 && this.active.size === 0 && this.asked.size === 0
+    const waiting = this.surveys + this.queue.length + this.looks.length + this.active.size + this.asked.size
+    return waiting === 0
   }
 
   /** Asks for as much as may be under way at once. */
@@ -76,6 +84,10 @@ export class Fetching {
       this.active.set(pull.log, pull)
     }
     for (const pull of this.active.values()) this.ask(pull, effects)
+    for (; this.looking < maxLooks && this.looks.length > 0; this.looking++) {
+      const pull = this.looks.shift() as Pull
+      this.want(pull, { from: 0, to: Math.min(pull.size, doorEntries) }, undefined, effects)
+    }
   }
 
   /** Gives back what was asked for and not received. */
@@ -92,7 +104,7 @@ export class Fetching {
   /** Asks for the next ranges of a log; lets go of it once nothing of it is left to ask. */
   private ask(pull: Pull, effects: SessionEffect[]): void {
     const { log, have, size } = pull
-    const mine = [...this.asked.values()].filter((asked) => asked.log === log)
+    const mine = [...this.asked.values()].filter((asked) => asked.log === log && asked.pull.look !== true)
     const catchup = this.catchups.get(log)
     if (catchup === undefined) {
       if (mine.length > 0) return
@@ -196,6 +208,12 @@ export class Fetching {
       return
     }
     asked.range = { from: asked.range.from, to: endOfAnswer({ to: asked.range.to, proof: true }, plan.to) }
+    if (pull.look === true) {
+      // its first entries alone: no catch-up that others could join
+      asked.catchup = new Catchup(asked.log, plan, asked.range)
+      if (asked.range.to === 0) this.drop(asked, id, effects)
+      return
+    }
     const other = this.catchups.get(asked.log)
     asked.catchup = other ?? new Catchup(asked.log, plan, asked.range)
     if (other !== undefined) {
@@ -218,6 +236,10 @@ export class Fetching {
   private drop(asked: Asked, id: number, effects: SessionEffect[]): void {
     this.asked.delete(id)
     this.dropped.add(id)
+    if (asked.pull.look === true) {
+      this.looking--
+      return
+    }
     this.failedPulls++
     this.active.delete(asked.log)
     this.giveBack(asked, effects)
@@ -244,6 +266,11 @@ export class Fetching {
     }
     asked.pieces.push(text)
     asked.next += count
+    const isLook = asked.pull.look === true
+    if (isLook && asked.pieces.reduce((sum, piece) => sum + piece.length, 0) > maxLookBytes) {
+      this.drop(asked, id, effects)
+      return
+    }
     if (asked.next % tileWidth !== 0 && asked.next !== range.to) {
       if (asked.next - asked.got > tileWidth) throw new RejoinError('E_PROTOCOL', 'LINES do not end where a tile ends')
       return
@@ -260,6 +287,7 @@ export class Fetching {
     } catch (error) {
       if (!(error instanceof RejoinError && error.code === 'E_ROOT')) throw error
       // the history was proven by another side: where this one has another, that is a fork and no lie
+      if (isLook) throw error
       if (this.vouched.has(catchup)) {
         // of the tile in which what is here ends only the lines show whether it is the same history
         if (block.from !== catchup.plan.from || block.from % tileWidth === 0) throw error
@@ -274,12 +302,22 @@ export class Fetching {
       this.drop(asked, id, effects)
       return
     }
-    const ready = catchup.deliver(proven)
     asked.got = asked.next
+    if (isLook) {
+      this.lookedInto(asked, proven[0] as ProvenBlock, effects)
+      return
+    }
+    const ready = catchup.deliver(proven)
     if (ready.length === 0) return
     const { log } = asked
     effects.push({ kind: 'store', log, blocks: ready })
     if (catchup.done) this.complete(catchup, effects)
+  }
+
+  /** The first tile is here, which is all of a log that is looked into. */
+  private lookedInto({ log, pull: { author, size } }: Asked, block: ProvenBlock, effects: SessionEffect[]): void {
+    this.surveys++
+    effects.push({ kind: 'looked', head: { log: hashOfLogId(log), size, root: new Uint8Array(32), author, texts: 0 }, block })
   }
 
   /** Every line up to the signed head is handed out for storing: the head may be put in place. */
@@ -296,6 +334,10 @@ export class Fetching {
     if (count !== asked.next - asked.range.from)
       throw new RejoinError('E_PROTOCOL', `END counts ${count} entries where ${asked.next - asked.range.from} came`)
     this.asked.delete(id)
+    if (asked.pull.look === true) {
+      this.looking--
+      return
+    }
     if (asked.catchup !== undefined && asked.got === asked.range.to) {
       asked.catchup.finishRange()
       return

@@ -16,6 +16,8 @@ export interface Pull {
   readonly have: Tree
   /** entries that the other side has */
   readonly size: number
+  /** set where only the first entries are asked for, to look whether the log is to be let in; `have` is empty then */
+  readonly look?: true
 }
 
 /** Entries of which this side has only hashes and wants the texts. */
@@ -75,6 +77,8 @@ export type SessionEffect =
       readonly want: Extract<SyncMessage, { kind: 'want' }>
       readonly interest: readonly Interest[]
     }
+  /** the first entries of a log that a pull wanted to look into, proven and not to be stored; `pulls` answers it */
+  | { readonly kind: 'looked'; readonly head: WireHead; readonly block: ProvenBlock }
   | { readonly kind: 'prepare'; readonly offer: Offer }
   | { readonly kind: 'store'; readonly log: LogId; readonly blocks: readonly ProvenBlock[] }
   | { readonly kind: 'commit'; readonly log: LogId; readonly checkpoint: Checkpoint; readonly cose: Uint8Array | undefined }

@@ -1,4 +1,5 @@
 import { textOf } from '../bytes.ts'
+import { boundType } from '../trust/binding.ts'
 import type { Interest } from '../trust/interest.ts'
 
 type Test = (value: string) => boolean
@@ -30,8 +31,8 @@ function look(line: Uint8Array): Seen | undefined {
 }
 
 /**
- * Returns the test whether a line is to go to a side with these interests: of an event as isWanted has it, and always of `log.` events
- * and of what is no event, which are for that side's gate.
+ * Returns the test whether a line is to go to a side with these interests: of an event as isWanted has it, and always of `log.` events, of
+ * identity.bound and of what is no event, which are for that side's gate.
  */
 export function wantedBy(interests: readonly Interest[]): (line: Uint8Array) => boolean {
   const tests = interests.map(({ authors, types, mediaTypes, artifactTypes, documentTypes, repositories }) =>
@@ -39,7 +40,7 @@ export function wantedBy(interests: readonly Interest[]): (line: Uint8Array) => 
   )
   return (line) => {
     const seen = look(line)
-    if (seen === undefined || seen.type.startsWith('log.')) return true
+    if (seen === undefined || seen.type.startsWith('log.') || seen.type === boundType) return true
     const { source, type, data } = seen
     const text = (member: string): string => (typeof data[member] === 'string' ? data[member] : '')
     const [mediaType, artifactType] = [text('mediaType'), text('artifactType')]

@@ -1,5 +1,6 @@
 import { RejoinError } from '../error.ts'
 import { parseTlogPolicy } from '../log/tlog-policy.ts'
+import { checkIssuers } from './check-issuers.ts'
 import { checkIdentities, checkKeys, checkRoot } from './check-keys.ts'
 import { checkDelegation, checkLists, eventTypeFault } from './check-patterns.ts'
 import { widening } from './delegation.ts'
@@ -20,7 +21,7 @@ export type CheckedTrust =
 
 /** Rules' names in verdicts that are not the file's own. */
 const takenIds: ReadonlySet<string> = new Set(
-  'own log identity default malformed freshness unknown-author wrong-source key-revoked key-expired key-not-yet not-delegated clock-ahead eventTypes mediaTypes artifactTypes repositories'.split(
+  'own log binding identity default malformed freshness unknown-author wrong-source key-revoked key-expired key-not-yet not-delegated clock-ahead eventTypes mediaTypes artifactTypes repositories'.split(
     ' '
   )
 )
@@ -152,6 +153,7 @@ function build(document: TrustDocument, digest: string, report: Report): TrustFi
   const { name = '', version = 0, limits = {}, quotas = {}, inventory } = document
   const keys = checkKeys(document, report)
   const identities = checkIdentities(document, report)
+  const issuers = checkIssuers(document, report)
   const root = checkRoot(document, report)
   const delegations = (document.delegations ?? []).map((one, index) => checkDelegation(one, index, identities, report))
   checkNamed(document, 'quotas', identities, report)
@@ -165,6 +167,7 @@ function build(document: TrustDocument, digest: string, report: Report): TrustFi
     ...(root && { root }),
     keys,
     identities,
+    ...(issuers.size > 0 && { issuers }),
     delegations,
     eventTypes: checkLists(document.eventTypes, 'eventTypes', eventTypeFault, report),
     mediaTypes: checkLists(document.mediaTypes, 'mediaTypes', endingFault, report),

@@ -1,5 +1,6 @@
 import { maxAheadMs, msOfHlc } from '../clock.ts'
 import type { RejoinEvent } from '../event/event.ts'
+import { boundType } from './binding.ts'
 import { denial, type Ruling, ruling, writerFault } from './decide.ts'
 import { eventText, type KeyStanding, sizeOf } from './fact-table.ts'
 import type { Compiled } from './rule.ts'
@@ -29,6 +30,7 @@ export function isPlain({ file }: Compiled): boolean {
 
 const relayed = ruling('relay', 'identity')
 const opened = ruling('relay', 'log')
+const bindingShown = ruling('relay', 'binding')
 
 /** Returns what decideOn gives for a plain trust file, in a tenth of the time: on a catch-up this runs once an event. */
 export function decidePlainly(event: RejoinEvent, evidence: PlainEvidence, compiled: Compiled, own: string): Ruling {
@@ -41,6 +43,7 @@ export function decidePlainly(event: RejoinEvent, evidence: PlainEvidence, compi
   const distrusted = writerFault(standing)
   if (distrusted !== undefined) return ruling('refuse', distrusted)
   if (event.type.startsWith('log.')) return opened
+  if (event.type === boundType) return bindingShown
   for (const { allow, deny } of [eventTypes, mediaTypes, artifactTypes, repositories]) {
     if (allow.length + deny.length === 0) continue
     const denied = denial(eventText(event), compiled)

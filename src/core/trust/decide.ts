@@ -1,4 +1,5 @@
 import { maxAheadMs } from '../clock.ts'
+import { boundType } from './binding.ts'
 import type { Evidence } from './facts.ts'
 import { documentTypeOf, type eventText, type Facts, factsOf, isComplete, type KeyStanding, type Standing } from './fact-table.ts'
 import type { PatternLists } from './file.ts'
@@ -36,6 +37,7 @@ export function decideOn(facts: Facts, compiled: Compiled, own: string): Ruling 
   const distrusted = writerFault(facts.signer.standing)
   if (distrusted !== undefined) return ruling('refuse', distrusted)
   if (facts.event.type.startsWith('log.')) return ruling('relay', 'log')
+  if (facts.event.type === boundType) return ruling('relay', 'binding')
   const denied = denial(facts.event, compiled)
   if (denied !== undefined) return ruling('refuse', denied)
   if (facts.event.timeMs > facts.now + maxAheadMs) return ruling('hold', 'clock-ahead')

@@ -23,6 +23,18 @@ export interface IdentityDocument {
   readonly roles?: readonly string[]
 }
 
+/** An issuer of tokens as it stands in a trust file. */
+export interface IssuerDocument {
+  readonly iss?: string
+  readonly spiffe?: string
+  readonly jwks: string
+  readonly jwksDigest?: string
+  readonly aud: string
+  readonly algs?: readonly string[]
+  readonly claims?: Readonly<Record<string, string>>
+  readonly bindFor?: string
+}
+
 /** A delegation as it stands in a trust file. */
 export interface DelegationDocument {
   readonly from: string
@@ -57,7 +69,7 @@ export interface TrustDocument extends PeerLimitsDocument {
   readonly version?: number
   readonly root?: { readonly threshold: number; readonly keys: readonly string[] }
   readonly keys?: Named<KeyDocument>
-  readonly issuers?: Named<unknown>
+  readonly issuers?: Named<IssuerDocument>
   readonly identities?: Named<IdentityDocument>
   readonly delegations?: readonly DelegationDocument[]
   readonly witnesses?: { readonly tlogPolicy: string }

@@ -30,6 +30,10 @@ export interface Standing {
     readonly did: string
     readonly roles: readonly string[]
     readonly standing: KeyStanding
+    /** name of the issuer whose token says who it is; absent where a key of the trust file does */
+    readonly issuer?: string
+    /** what that token claims, as `name=value` */
+    readonly claims?: readonly string[]
   }
   /** whether a delegation covers the event's repository, media type and type now */
   readonly delegated: boolean
@@ -79,7 +83,7 @@ export interface Facts {
     readonly timeMs: number
     readonly signatures: number
   }
-  readonly signer: Standing['signer'] & { readonly known: boolean }
+  readonly signer: Required<Standing['signer']> & { readonly known: boolean }
   readonly delegated: boolean
   readonly witnesses: { readonly count: number; readonly quorum: boolean }
   readonly freshness: { readonly ageMs: number; readonly tier: FreshnessTier }
@@ -143,7 +147,7 @@ export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 
       timeMs,
       signatures: voiced.signatures
     },
-    signer: { ...standing.signer, known: standing.signer.standing !== 'unknown' },
+    signer: signerFacts(standing.signer),
     delegated: standing.delegated,
     witnesses: { count: witnesses.names.length, quorum: standing.quorum },
     freshness: { ageMs, tier: tierOf(ageMs, file.freshness) },
@@ -154,6 +158,10 @@ export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 
     voices: { said: voiced.said, needed: standing.neededVoices ?? 0 },
     line: { bytes: evidence.lineBytes, depth: depthOf(event as unknown as Json, maxDepth), author: place.author }
   }
+}
+
+function signerFacts({ name, did, roles, standing, issuer = '', claims = [] }: Standing['signer']): Facts['signer'] {
+  return { name, roles, did, standing, issuer, claims, known: standing !== 'unknown' }
 }
 
 /** Returns the facts that need content: empty for an event that has none, undefined where it was not fetched yet. */

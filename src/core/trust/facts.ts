@@ -1,5 +1,6 @@
 import type { RejoinEvent } from '../event/event.ts'
 import type { LogId } from '../log/log-id.ts'
+import type { Bound } from './binding.ts'
 import type { Voiced } from './claim.ts'
 
 /** A component of an SBOM. */
@@ -43,6 +44,8 @@ export interface Place {
   readonly index: number
   /** did:key of the log's writer */
   readonly author: string
+  /** to whom a token of the log binds it there; isOver where that has ended */
+  readonly bound?: Bound & { readonly isOver: boolean }
 }
 
 /** Everything that is known about an event when it is judged. A verdict is a function of this and the trust file alone. */

@@ -1,6 +1,8 @@
 import type { LogId } from '../log/log-id.ts'
 import type { PublicKey } from '../key.ts'
 import type { PeerLimits } from './peer-limits.ts'
+import type { KeySet } from './token-key.ts'
+import type { TrustIssuer } from './token-rules.ts'
 import type { Verdict } from './verdict.ts'
 
 /** A key of the trust file. Times are Unix milliseconds. */
@@ -91,6 +93,10 @@ export interface TrustFile {
   readonly root?: { readonly threshold: number; readonly keys: readonly string[] }
   readonly keys: ReadonlyMap<string, TrustKey>
   readonly identities: ReadonlyMap<string, TrustIdentity>
+  /** whose tokens bind keys to identities, where the file has any */
+  readonly issuers?: ReadonlyMap<string, TrustIssuer>
+  /** the key sets of issuers, by the issuer's name, where the files beside the trust file were read */
+  readonly keySets?: ReadonlyMap<string, KeySet>
   readonly delegations: readonly Delegation[]
   readonly eventTypes: PatternLists
   readonly mediaTypes: PatternLists

@@ -9,6 +9,9 @@ export interface TrustSigner {
   readonly roles: readonly string[]
   readonly did: string
   readonly standing: KeyStanding
+  /** name of the issuer whose token says so */
+  readonly issuer?: string
+  readonly claims?: readonly string[]
 }
 
 type Keys = Pick<TrustFile, 'keys' | 'identities'>
@@ -40,6 +43,26 @@ function standingOf({ revokedFrom, fromMs, untilMs }: TrustKey, place: Place, at
   return untilMs !== undefined && atMs >= untilMs ? 'expired' : 'good'
 }
 
+/** The writer of an entry whose key is nobody's by the file itself. A key that the file names all the same has the validity that it has there. */
+function boundSigner(file: Keys, place: Place, atMs: number): TrustSigner {
+  const { author, bound } = place
+  const identity = bound && file.identities.get(bound.name)
+  if (identity === undefined) return { name: '', roles: [], did: author, standing: 'unknown' }
+  const key = keysByDid(file).get(author)
+  const standing = key === undefined ? 'good' : standingOf(key, place, atMs)
+  const { name, roles } = identity
+  const { issuer, claims, isOver } = bound as NonNullable<Place['bound']>
+  return { name, roles, did: author, standing: standing === 'good' && isOver ? 'expired' : standing, issuer, claims }
+}
+
+const byDid = new WeakMap<Keys, ReadonlyMap<string, TrustKey>>()
+
+function keysByDid(file: Keys): ReadonlyMap<string, TrustKey> {
+  let found = byDid.get(file)
+  if (found === undefined) byDid.set(file, (found = new Map([...file.keys.values()].map((key) => [key.did, key]))))
+  return found
+}
+
 /**
  * Returns who wrote the entry at a place. A revoked key is believed by the place alone, whatever date the entry claims.
  * @param atMs Unix milliseconds at which the key must be valid
@@ -47,7 +70,7 @@ function standingOf({ revokedFrom, fromMs, untilMs }: TrustKey, place: Place, at
  */
 export function signerOf(file: Keys, place: Place, atMs: number): TrustSigner {
   const owned = ownersOf(file).get(place.author)
-  if (owned === undefined) return { name: '', roles: [], did: place.author, standing: 'unknown' }
+  if (owned === undefined) return boundSigner(file, place, atMs)
   const { name, roles } = owned.identity
   return { name, roles, did: place.author, standing: standingOf(owned.key, place, atMs) }
 }

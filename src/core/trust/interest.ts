@@ -1,4 +1,5 @@
 import type { RejoinEvent } from '../event/event.ts'
+import { boundType } from './binding.ts'
 import type { Delegation, TrustFile } from './file.ts'
 import type { Compiled, Reach } from './rule.ts'
 import { fits } from './verdict.ts'
@@ -28,7 +29,7 @@ const members = ['authors', 'types', 'mediaTypes', 'artifactTypes', 'documentTyp
 export function interestOf(compiled: Compiled, own: string): readonly Interest[] {
   const { file, rules } = compiled
   const all = authorsOf(file, () => true)
-  const wanted: Interest[] = [{ authors: [own] }, { ...all, types: ['log.*'] }]
+  const wanted: Interest[] = [{ authors: [own] }, { ...all, types: ['log.*', boundType] }]
   const add = (reach: Reach): void => {
     const authors = authorsOf(file, (name) => reach.signers?.some((pattern) => fits(name, pattern)) ?? true, reach)
     for (const granted of reach.delegated === true ? delegated(file.delegations) : [{}]) {

@@ -56,7 +56,7 @@ describe('interest', () => {
     const all = [did('ci'), did('security'), did('gateway')]
     expect(interests).toEqual([
       { authors: [own] },
-      { authors: all, types: ['log.*'] },
+      { authors: all, types: ['log.*', 'identity.bound'] },
       { authors: [did('gateway')], repositories: ['edge/eu/*'] },
       { authors: [did('gateway')], types: ['receipt.issued'] },
       { authors: [did('ci')], types: ['sbom.published', 'vex.published'] }
