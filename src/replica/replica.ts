@@ -42,10 +42,11 @@ export interface Replica {
    */
   readonly survey: (heads: readonly WireHead[], node?: Uint8Array) => readonly Pull[]
   /**
-   * Returns what this side wants of a log that survey() wanted to look into. Nothing of it may be stored.
+   * Returns what this side wants of a log that survey() wanted to look into. Nothing of it may be stored. Absent
+   * where survey() never wants that.
    * @param block its first entries, proven: the first tile, or all where it has fewer
    */
-  readonly looked: (head: WireHead, block: ProvenBlock) => readonly Pull[]
+  readonly looked?: (head: WireHead, block: ProvenBlock) => readonly Pull[]
   /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */
   readonly interest: () => readonly Interest[]
   /**

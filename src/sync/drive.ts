@@ -300,7 +300,7 @@ class Drive {
         this.step({ kind: 'pulls', pulls: this.replica.survey(effect.heads, this.options.peer) })
         return
       case 'looked':
-        this.step({ kind: 'pulls', pulls: this.replica.looked(effect.head, effect.block) })
+        this.step({ kind: 'pulls', pulls: this.replica.looked?.(effect.head, effect.block) ?? [] })
         return
       case 'seek':
         this.step({ kind: 'texts', pulls: this.replica.seek(effect.node, effect.store, effect.heads) })

@@ -22,15 +22,13 @@ import { type FileFault, type FileHead, type FileReplica, faultIn, type Replica,
 /** What a Taker brings things into: a node's own replica, whose gate judges everything, or a folder, which carries what it is given. */
 export type TakeTarget = Pick<
   Replica,
-  'network' | 'survey' | 'accept' | 'commit' | 'prepare' | 'conflict' | 'takeUrgent' | 'seek' | 'takeTexts'
+  'network' | 'survey' | 'looked' | 'accept' | 'commit' | 'prepare' | 'conflict' | 'takeUrgent' | 'seek' | 'takeTexts'
 > & {
   /**
    * Cuts off what no checkpoint covers of a log and returns where to go on: lines that an interrupted run left did not lead to the head that is
    * offered now. Absent where there are never such lines.
    */
   readonly retreat?: (pull: Pull) => Pull | undefined
-  /** Absent where survey() never wants to look into a log first. */
-  readonly looked?: Replica['looked']
 }
 
 /** What a Taker tells while it works. */
