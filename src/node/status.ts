@@ -2,6 +2,8 @@ import { base64, forkPath, hex, type LogId, tokenAudience } from '../core/index.
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
 import type { Node } from './node.ts'
+import type { NamedEvent } from './repository.ts'
+import { digestOfStatement, disputedTags, type Tag } from './tags.ts'
 import type { VerbContext } from './verbs.ts'
 
 type Nothing = Readonly<Record<string, never>>
@@ -32,8 +34,20 @@ function orderOf({ log, author }: { readonly log: string; readonly author: strin
 function conflictOf(node: Node, log: LogId): object {
   const fork = node.replica.endings.forkOf(log)
   const author = node.store.folder(log) === undefined ? null : authorOf(node, log)
-  if (fork === undefined) return { log, author, proof: null, endsAt: null, exact: false }
-  return { log, author, proof: forkPath(log), endsAt: fork.atIndex, exact: fork.exact }
+  if (fork === undefined) return { kind: 'fork', log, author, proof: null, endsAt: null, exact: false }
+  return { kind: 'fork', log, author, proof: forkPath(log), endsAt: fork.atIndex, exact: fork.exact }
+}
+
+/** A tag of which two writers said different things, neither after the other. */
+function disputeOf(node: Node, { name, tag, winner, losers }: Tag): object {
+  const statement = (one: NamedEvent): object => ({
+    digest: digestOfStatement(one) ?? null,
+    author: authorOf(node, one.log),
+    log: one.log,
+    index: one.index,
+    time: one.event.time
+  })
+  return { kind: 'tag', repository: name, tag, winner: statement(winner), losers: losers.map(statement) }
 }
 
 /** Yields what this node holds and whom it is connected to. */
@@ -52,7 +66,10 @@ export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenera
     logs,
     peers,
     held: node.replica.heldCount(),
-    conflicts: node.replica.conflicts().map((log) => conflictOf(node, log)),
+    conflicts: [
+      ...node.replica.conflicts().map((log) => conflictOf(node, log)),
+      ...(await disputedTags(node)).map((tag) => disputeOf(node, tag))
+    ],
     sites: [],
     forge: null
   }

@@ -137,6 +137,23 @@ export async function listRepositories(node: Node): Promise<readonly string[]> {
   return [...names].toSorted()
 }
 
+/** Returns the tags of which several writers said different things that nothing has settled, in the order of their names. */
+export async function disputedTags(node: Node): Promise<readonly Tag[]> {
+  const byTag = Map.groupBy(await node.store.index.tags(), ({ repository, tag }) => `${repository}:${tag}`)
+  const found = new Map<string, Tag>()
+  for (const refs of byTag.values()) {
+    const [first] = refs
+    const isShared = refs.some(({ log }) => log !== first?.log) || writersNames(node, first?.repository ?? '').length > 1
+    if (first === undefined || !isShared) continue
+    for (const name of new Set(eventsNamed(node, undefined, refs).map((one) => one.name))) {
+      const key = `${name}:${first.tag}`
+      const tag = found.has(key) ? undefined : await readTag(node, name, first.tag)
+      if (tag !== undefined && tag.losers.length > 0) found.set(key, tag)
+    }
+  }
+  return [...found.values()].toSorted((a, b) => (`${a.name}:${a.tag}` < `${b.name}:${b.tag}` ? -1 : 1))
+}
+
 /** Returns a draft about a tag with the open statements of others that it comes after. @param found what is said of the tag */
 export function afterStatements({ log: own }: Node, draft: Draft, found: Tag | undefined): Draft {
   const places = (found?.open ?? []).filter(({ log }) => log !== own).map(({ log, index }) => `${log}/${index}`)

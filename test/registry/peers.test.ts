@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { addIdentity } from '../../src/trust/index.ts'
 import { digestOf, fresh, layerType, made, manifestType, configType, Registry, type Made } from './conformance/client.ts'
@@ -98,5 +100,47 @@ describe('an artifact of a peer', () => {
     })
     await bob.live?.dial(alice.live?.host.addresses()[0] ?? '', never)
     expect((await registry.ask('GET', path)).body.equals(layer)).toBe(true)
+  })
+
+  it('REG-13: is visible as the rules let it in: relayed and kept ones are, held and refused ones are not found', async () => {
+    await using alice = await Site.open('alice', { net: true })
+    await using bob = await Site.open('bob', { net: true })
+    const repositories = ['relayed', 'kept', 'held', 'refused']
+    const digests = new Map<string, Made>()
+    for (const name of repositories) digests.set(name, (await pushed(alice, name, 'v1', 100)).manifest)
+    writeFileSync(
+      join(bob.root, 'trust.yaml'),
+      `apiVersion: rejoin/v1
+kind: TrustPolicy
+name: lab
+version: 2
+keys: { alice: { did: "${alice.node.did}" } }
+identities: { alice: { keys: [alice] } }
+rules:
+  - { id: k, when: 'event.path == "kept"', verdict: keep }
+  - { id: h, when: 'event.path == "held"', verdict: hold }
+  - { id: r, when: 'event.path == "refused"', verdict: refuse }
+default: relay
+`
+    )
+    bob.node.reloadTrust()
+    await bob.live?.dial(alice.live?.host.addresses()[0] ?? '', never)
+    const registry = new Registry(bob.url)
+    const status = async (name: string, reference: string): Promise<number> =>
+      (await registry.ask('GET', `/v2/alice/${name}/manifests/${reference}`)).status
+    await until(async () => expect(await status('relayed', 'v1')).toBe(200))
+    await until(async () => expect(await status('kept', 'v1')).toBe(200))
+    for (const name of ['held', 'refused']) {
+      expect(await status(name, 'v1')).toBe(404)
+      expect(await status(name, digests.get(name)?.digest ?? '')).toBe(404)
+      expect((await registry.ask('GET', `/v2/alice/${name}/tags/list`)).status).toBe(404)
+    }
+    const catalog = JSON.parse((await registry.ask('GET', '/v2/_catalog')).body.toString()) as object
+    expect(catalog).toEqual({ repositories: ['alice/kept', 'alice/relayed'] })
+    const kept = JSON.parse(digests.get('kept')?.bytes.toString() ?? '{}') as {
+      readonly layers: readonly [{ readonly digest: string }]
+    }
+    expect((await registry.ask('GET', `/v2/alice/kept/blobs/${kept.layers[0].digest}`)).status).toBe(200)
+    expect(bob.node.blobs.placeOf(kept.layers[0].digest as never)).toBe('private')
   })
 })

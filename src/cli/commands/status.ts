@@ -12,12 +12,14 @@ export async function status(context: Context): Promise<number> {
       print(`log        ${one.log}  ${String(one.size).padStart(8)}  ${printable(one.author)}`)
     for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
       print(`peer       ${printable(peer.address)}  ${peer.direction}`)
-    for (const fork of record['conflicts'] as readonly Conflict[]) print(`FORK       ${wordConflict(fork)}`)
+    for (const one of record['conflicts'] as readonly (Conflict | Dispute)[])
+      print(one.kind === 'tag' ? `TAG        ${wordDispute(one)}` : `FORK       ${wordConflict(one)}`)
   })
   return 0
 }
 
 interface Conflict {
+  readonly kind: 'fork'
   readonly log: string
   readonly author: string | null
   readonly proof: string | null
@@ -28,4 +30,23 @@ function wordConflict({ log, author, proof, endsAt }: Conflict): string {
   const whose = author === null ? '' : ` of ${printable(author)}`
   if (proof === null) return `log ${log}${whose} may have two histories and is frozen; both signed heads are in private/forks`
   return `log ${log}${whose} has two histories: it ends at entry ${endsAt} and is frozen; ${proof} proves it`
+}
+
+interface Statement {
+  readonly digest: string | null
+  readonly author: string
+}
+
+interface Dispute {
+  readonly kind: 'tag'
+  readonly repository: string
+  readonly tag: string
+  readonly winner: Statement
+  readonly losers: readonly Statement[]
+}
+
+function wordDispute({ repository, tag, winner, losers }: Dispute): string {
+  const word = ({ digest, author }: Statement): string =>
+    `${digest === null ? 'nothing' : digest.slice(0, 19)} by ${printable(author)}`
+  return `${repository}:${tag} is ${word(winner)}; ${losers.map(word).join(', ')} said otherwise; setting the tag again settles it`
 }
