@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { RejoinError, signerOf } from '../core/index.ts'
@@ -13,7 +14,7 @@ import { checkNetwork } from './names.ts'
 import type { Host, HostOptions } from './open-host.ts'
 import { Reconnect } from './reconnect.ts'
 import { bestOf, type RemotePeer, remotePeerOf } from './remote-peer.ts'
-import { dialTimeoutMs, lingerMs, maxStreamsPerProtocol, openTimeoutMs, overRelay } from './settings.ts'
+import { dialTimeoutMs, lingerMs, maxStreamsPerProtocol, openTimeoutMs, overRelay, stopTimeoutMs } from './settings.ts'
 import { StreamSlots } from './stream-slots.ts'
 import { NetStream } from './streams.ts'
 import { toldAddress } from './told-address.ts'
@@ -230,7 +231,10 @@ class LiveHost implements Host {
     this.reconnect.stop()
     this.watch.stop()
     for (const stream of this.streams.keys()) stream.abort(stopped())
-    await this.node.stop()
+    const late = sleep(stopTimeoutMs, 'late', { ref: false })
+    if ((await Promise.race([this.node.stop(), late])) !== 'late') return
+    this.log.warn({}, 'the network did not stop in time; its connections are cut off')
+    for (const connection of this.node.getConnections()) connection.abort(stopped())
   }
 }
 

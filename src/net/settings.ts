@@ -70,8 +70,11 @@ export const dialTimeoutMs = 15_000
 /** Milliseconds until an opened stream has agreed on its protocol. */
 export const openTimeoutMs = 15_000
 
-/** Milliseconds that closing a stream waits for its last bytes to go out. */
-export const closeTimeoutMs = 60_000
+/** Milliseconds that a stream waits for a peer that takes nothing of what was sent. */
+export const stalledSendMs = 60_000
+
+/** Milliseconds that the network has to stop; then its connections are cut off. */
+export const stopTimeoutMs = 8000
 
 /** Milliseconds that a stream may stay half open after its acceptor has returned. */
 export const lingerMs = 30_000

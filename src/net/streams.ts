@@ -1,7 +1,7 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { RejoinError } from '../core/index.ts'
 import type { ByteStream } from '../sync/index.ts'
-import { closeTimeoutMs } from './settings.ts'
+import { stalledSendMs } from './settings.ts'
 
 const batchBytes = 64 * 1024
 const pieceBytes = 256 * 1024
@@ -32,10 +32,15 @@ export class NetStream implements ByteStream {
   private readonly outgoing: Uint8Array[] = []
   private pumping: Promise<void> | undefined
   private closing: Promise<void> | undefined
+  private readonly stalledMs: number
 
-  /** @param onGone called once, when both sides have ended or the stream broke; not for one that is over already */
-  constructor(stream: Stream, onGone: () => void = () => {}) {
+  /**
+   * @param onGone called once, when both sides have ended or the stream broke; not for one that is over already
+   * @param stalledMs how long the peer may take nothing of what waits for it
+   */
+  constructor(stream: Stream, onGone: () => void = () => {}, stalledMs: number = stalledSendMs) {
     this.stream = stream
+    this.stalledMs = stalledMs
     this.remoteClosed = stream.remoteWriteStatus === 'closed' && stream.status === 'open'
     this.ended = this.remoteClosed && stream.readableEnded
     if (stream.status !== 'open' && stream.status !== 'closing') this.failure = gone()
@@ -135,18 +140,19 @@ export class NetStream implements ByteStream {
     this.batchedBytes = 0
   }
 
+  /** Hands on what waits; what was added just when a write had ended is taken by another one. */
   private async pump(): Promise<void> {
-    this.pumping ??= this.write().finally(() => void (this.pumping = undefined))
-    await this.pumping
+    do {
+      this.pumping ??= this.write().finally(() => void (this.pumping = undefined))
+      await this.pumping
+    } while (this.outgoing.length > 0)
   }
 
   /** Not libp2p's onDrain(): its promise is made once, so that from the second time on it doesn't wait. */
   private async write(): Promise<void> {
     for (;;) {
       while (this.stream.writableNeedsDrain && this.failure === undefined && this.stream.writeStatus === 'writable') {
-        await new Promise<void>((resolve) => {
-          this.wakeWriter = resolve
-        })
+        await this.drained()
       }
       if (this.failure !== undefined) throw this.failure
       const piece = this.outgoing.shift()
@@ -159,6 +165,24 @@ export class NetStream implements ByteStream {
     }
   }
 
+  private async drained(): Promise<void> {
+    const timer = setTimeout(() => this.stalled(), this.stalledMs)
+    try {
+      await new Promise<void>((resolve) => {
+        this.wakeWriter = resolve
+      })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  private stalled(): RejoinError {
+    const error = new RejoinError('E_TIMEOUT', `the peer took nothing for ${this.stalledMs / 1000} s`)
+    this.failure ??= error
+    this.abort(error)
+    return error
+  }
+
   /** Closes the writing side. @throws E_GONE E_TIMEOUT where bytes that were sent could not be handed on */
   async close(): Promise<void> {
     this.closing ??= this.finish()
@@ -169,14 +193,19 @@ export class NetStream implements ByteStream {
     this.endBatch()
     if (this.outgoing.length > 0 || this.pumping !== undefined) await this.pump()
     const unsentBytes = this.stream.writeBufferLength
+    const patience = new AbortController()
+    let before = unsentBytes
+    const watch = setInterval(() => {
+      if (this.stream.writeBufferLength >= before) patience.abort()
+      before = this.stream.writeBufferLength
+    }, this.stalledMs)
     try {
-      await this.stream.close({ signal: AbortSignal.timeout(closeTimeoutMs) })
-    } catch (cause) {
+      await this.stream.close({ signal: patience.signal })
+    } catch {
       if (this.failure !== undefined && unsentBytes === 0) return
-      const error =
-        this.failure ?? new RejoinError('E_TIMEOUT', `the peer took nothing for ${closeTimeoutMs / 1000} s`, { cause })
-      this.abort(error)
-      throw error
+      throw this.failure ?? this.stalled()
+    } finally {
+      clearInterval(watch)
     }
   }
 

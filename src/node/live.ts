@@ -2,6 +2,7 @@ import { codeOf, parsePublicKey, RejoinError } from '../core/index.ts'
 import { type Host, type NetLog, openHost, protocolId, type RemotePeer, topicId } from '../net/index.ts'
 import { type BlobWant, type ByteStream, driveSession, serveBlobs, type SyncResult } from '../sync/index.ts'
 import { Announcer } from './announcer.ts'
+import { endInTime } from './bounded.ts'
 import { BlobAsks } from './blob-asks.ts'
 import { type Fetched, Fetcher } from './fetcher.ts'
 import type { Node } from './node.ts'
@@ -12,6 +13,8 @@ import { Settler } from './settle.ts'
 /** how long an append waits for a peer that brings the own log's lost tail back, in milliseconds */
 const tailWaitMs = 30_000
 const retryMs = 3000
+/** how long each thing gets to end when the node goes down, in milliseconds */
+const endLimitMs = 10_000
 /** how long texts that came as hashes are gathered before others are asked for them, in milliseconds */
 const seekMs = 1000
 /** how long nobody may have asked for blobs before the peers are taken to have what they want, in milliseconds */
@@ -33,6 +36,8 @@ export class Live implements AsyncDisposable {
   private readonly settler: Settler
   private readonly stopping = new AbortController()
   private readonly syncing = new Map<string, Promise<SyncResult>>()
+  /** sessions that peers began */
+  private readonly answering = new Set<Promise<void>>()
   private readonly again = new Set<string>()
   private readonly retries = new Map<string, NodeJS.Timeout>()
   private readonly timer: NodeJS.Timeout
@@ -95,7 +100,15 @@ export class Live implements AsyncDisposable {
 
   private async begin(): Promise<void> {
     const { network } = this.node.store
-    await this.host.handle(protocolId(network, 'sync'), async (stream, peer) => await this.answer(stream, peer))
+    await this.host.handle(protocolId(network, 'sync'), async (stream, peer) => {
+      const work = this.answer(stream, peer)
+      this.answering.add(work)
+      try {
+        await work
+      } finally {
+        this.answering.delete(work)
+      }
+    })
     await this.host.handle(protocolId(network, 'blob'), async (stream, { peerId }) => {
       this.mustMayOpen(peerId)
       this.serving.streams++
@@ -320,12 +333,18 @@ export class Live implements AsyncDisposable {
     clearTimeout(this.seekTimer)
     this.stopDenied()
     this.stopping.abort(new RejoinError('E_TERMINATED', 'the node is going down'))
-    await Promise.allSettled(this.syncing.values())
     this.witnessing.stop()
-    await this.urgent.stop()
-    await this.settler.stop()
-    await this.fetcher.stop()
-    await this.asks.stop()
-    await this.host[Symbol.asyncDispose]()
+    await endInTime(
+      [
+        { what: 'a sync', work: async () => await Promise.allSettled([...this.syncing.values(), ...this.answering]) },
+        { what: 'an urgent record', work: async () => await this.urgent.stop() },
+        { what: 'an event in quarantine', work: async () => await this.settler.stop() },
+        { what: 'fetching blobs', work: async () => await this.fetcher.stop() },
+        { what: 'telling of blobs', work: async () => await this.asks.stop() },
+        { what: 'the network', work: async () => await this.host[Symbol.asyncDispose]() }
+      ],
+      endLimitMs,
+      (notice) => this.node.say(notice)
+    )
   }
 }

@@ -1,16 +1,5 @@
-import { unlinkSync } from 'node:fs'
-import { join } from 'node:path'
-import {
-  type Cosigner,
-  type CosignerKey,
-  didOf,
-  type LogId,
-  peerIdOf,
-  peerLimitsOf,
-  RejoinError,
-  type Succeeds,
-  vkeyOf
-} from '../core/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cosigner, type CosignerKey, didOf, type LogId, peerIdOf, peerLimitsOf, RejoinError, vkeyOf } from '../core/index.ts'
 import { LocalReplica, StoreEnds } from '../replica/index.ts'
 import {
   type BlobStore,
@@ -22,7 +11,6 @@ import {
   openBlobs,
   openKeys,
   readOwnLog,
-  type Repair,
   Store,
   Verdicts,
   type Writer,
@@ -30,8 +18,9 @@ import {
 } from '../store/index.ts'
 import { newShare, type SyncShare } from '../sync/index.ts'
 import { Bindings, createTrust, Gate, type Judged, Known } from '../trust/index.ts'
+import { endInTime } from './bounded.ts'
 import { type Config, createConfig, loadConfig } from './config.ts'
-import { openOwnLog } from './open-log.ts'
+import { forgetJournal, openOwnLog, sentenceOf, writableLog } from './open-log.ts'
 import { PeerBook } from './peer-book.ts'
 import { PeerScores } from './peer-score.ts'
 import { type Accepted, acceptedChange, acceptedOf } from './accepted.ts'
@@ -40,6 +29,11 @@ import { finishRotation } from './rotate.ts'
 import { Told } from './told.ts'
 import { startingTrust } from './trust-in-force.ts'
 import { witnessKeys, witnessOf } from './witness.ts'
+
+/** how long judging again may take when the node is closed; what is left is done at the next start */
+const judgeLimitMs = 10_000
+/** how long work in the background gets to end when the node is closed, in milliseconds */
+const endLimitMs = 10_000
 
 /** Something that a person should know about the data folder, as a sentence. */
 export type Notice = string
@@ -346,7 +340,17 @@ export class Node implements AsyncDisposable {
 
   /** Closes everything; idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.rejudging.settled()
+    await Promise.race([this.rejudging.settled(), sleep(judgeLimitMs, undefined, { ref: false })])
+    this.rejudging.stop()
+    await endInTime(
+      [
+        { what: 'judging again', work: async () => await this.rejudging.settled() },
+        // of sessions that were cut off: what they proved is kept
+        { what: 'storing what came', work: async () => await this.share.queue.tail }
+      ],
+      endLimitMs,
+      this.notify
+    )
     this.peers.close()
     this.verdicts.flush()
     this.replica.close()
@@ -361,40 +365,4 @@ export class Node implements AsyncDisposable {
 
 function textOfEntry(store: Store, log: LogId, index: number): Uint8Array | undefined {
   return index < (store.folder(log)?.size ?? 0) ? store.lineOf(log, index) : undefined
-}
-
-async function writableLog(
-  store: Store,
-  keys: Keys,
-  name: string,
-  ownLog: LogId | undefined,
-  copied: string | undefined,
-  onNotice: (notice: Notice) => void
-): Promise<LogId> {
-  const old = ownLog === undefined ? undefined : store.folder(ownLog)
-  if (old !== undefined && copied === undefined) return old.log
-  const head = old?.checkpoint
-  const succeeds: Succeeds | undefined = head && { log: head.log, size: head.size, root: head.root }
-  const log = await openOwnLog(store, keys, old?.opened.name ?? name, succeeds)
-  if (copied !== undefined && old !== undefined) {
-    onNotice(
-      `this data folder is a copy (${copied}): it goes on in the new log ${log}, which names the old one, so that the two folders can't contradict each other`
-    )
-  }
-  return log
-}
-
-function forgetJournal(root: string): void {
-  try {
-    unlinkSync(join(root, 'private/journal.ndjson'))
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-  }
-}
-
-function sentenceOf({ log, what, count }: Repair): string {
-  if (what === 'torn-line') return `log ${log}: a last line that was not written to its end was cut off (${count} bytes)`
-  if (what === 'unproven-lines')
-    return `log ${log}: ${count} entries that nothing proves were cut off; the next sync brings them again`
-  return `log ${log}: its ${count} hash tiles were damaged and made again from its lines`
 }

@@ -29,6 +29,7 @@ export class Rejudging {
   private work: Promise<void> = Promise.resolve()
   /** entries that were judged again since somebody said the same, or no longer does */
   readonly judgedAgain: Told<readonly EventRef[]> = new Told()
+  private stopped = false
 
   constructor(options: RejudgingOptions) {
     this.options = options
@@ -71,8 +72,8 @@ export class Rejudging {
     const { store, gate, known, ownLog } = this.options
     await known.ready()
     const basis = basisOf(gate.rules.file)
-    for (const { log } of store.listHeads()) if (log !== ownLog()) await this.rejudge(log)
-    if (basis === basisOf(gate.rules.file)) writeJudgedBy(store.root, basis)
+    for (const { log } of store.listHeads()) if (log !== ownLog() && !this.stopped) await this.rejudge(log)
+    if (!this.stopped && basis === basisOf(gate.rules.file)) writeJudgedBy(store.root, basis)
   }
 
   /** Judges entries of a log again, and moves their text and blobs to where the verdicts let them lie. @returns how many verdicts changed */
@@ -81,7 +82,7 @@ export class Rejudging {
     const moved: BlobChange[] = []
     const changed: Changed[] = []
     let count = 0
-    for await (const one of replica.rejudge(log, indexes)) {
+    for await (const one of replica.rejudge(log, indexes, () => this.stopped)) {
       count++
       const change = blobChangeOf(one)
       if (change !== undefined) moved.push(change)
@@ -111,6 +112,11 @@ export class Rejudging {
     const done = this.work.then(async () => void (await this.rejudge(log, indexes)))
     this.work = done.catch((error: unknown) => this.options.onNotice(`judging again failed: ${(error as Error).message}`))
     await done
+  }
+
+  /** Ends what is under way at the next file of entries; what is left is judged at the next start. */
+  stop(): void {
+    this.stopped = true
   }
 
   /** Resolves once everything was judged by the rules in force. */

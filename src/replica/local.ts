@@ -258,8 +258,8 @@ export class LocalReplica implements Replica {
   }
 
   /** Judges entries again whose text is here; what must not be passed on any more is not, once this ends. */
-  async *rejudge(log: LogId, indexes?: ReadonlySet<number>): AsyncGenerator<Changed, void, void> {
-    yield* rejudge(this.target(), log, indexes)
+  async *rejudge(log: LogId, indexes?: ReadonlySet<number>, isOver?: () => boolean): AsyncGenerator<Changed, void, void> {
+    yield* rejudge(this.target(), log, indexes, isOver)
   }
 
   /** The rules changed: text that was refused, or never came, may be wanted now. */

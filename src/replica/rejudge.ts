@@ -86,18 +86,23 @@ function lyingAt(store: Store, folder: LogFolder, index: number): Lying | undefi
  * Judges entries again whose text is here, and moves it to where the new verdict lets it lie: before this returns, text that may not be
  * passed on any more is no longer below logs/. What changed is recorded. The first line of a log stays what it is.
  * @param indexes which entries; all of them where it is left out
+ * @param isOver asked before each file of entries: true ends it early
  */
 export async function* rejudge(
   target: RejudgeTarget,
   log: LogId,
-  indexes?: ReadonlySet<number>
+  indexes?: ReadonlySet<number>,
+  isOver: () => boolean = () => false
 ): AsyncGenerator<Changed, void, void> {
   const folder = target.store.needFolder(log)
   const files =
     indexes === undefined
       ? Array.from({ length: Math.ceil(folder.size / entriesPerFile) }, (_, i) => i)
       : [...new Set([...indexes].map((index) => Math.floor(index / entriesPerFile)))].toSorted((a, b) => a - b)
-  for (const file of files) yield* rejudgeFile(target, folder, file, indexes)
+  for (const file of files) {
+    if (isOver()) return
+    yield* rejudgeFile(target, folder, file, indexes)
+  }
 }
 
 async function* rejudgeFile(

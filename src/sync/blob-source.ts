@@ -87,9 +87,10 @@ export class SourceLink {
   /** Ends its stream in good order. */
   async end(): Promise<void> {
     const { client } = this
+    // it stays the client meanwhile, so that drop() ends this, too
+    if (client !== undefined && !client.hasFailed) await client.end().catch(() => {})
     this.client = undefined
     this.opening = undefined
-    if (client !== undefined && !client.hasFailed) await client.end().catch(() => {})
   }
 }
 

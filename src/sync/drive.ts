@@ -48,6 +48,10 @@ class Drive {
   private ending = false
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
+  /** resolves when the session fails, so that nothing waits for a stream that does not let go */
+  private readonly broken: Promise<void>
+  private breakOff: () => void = () => {}
+  private storedCount = 0
   private readonly counts = {
     events: 0,
     refused: 0,
@@ -86,6 +90,9 @@ class Drive {
     this.finished = new Promise((resolve) => {
       this.finish = resolve
     })
+    this.broken = new Promise((resolve) => {
+      this.breakOff = resolve
+    })
   }
 
   async run(): Promise<SyncResult> {
@@ -101,13 +108,13 @@ class Drive {
       this.step({ kind: 'start' })
       const reading = this.read()
       await this.finished
-      // frees a send that waits for a reader who is gone
-      if (this.failure !== undefined) this.stream.abort(this.failure)
       await this.storing
-      await this.outgoing
-      if (this.failure !== undefined) throw this.failure
-      await this.stream.close()
-      await reading
+      await this.unlessBroken(this.outgoing)
+      clearTimeout(this.timer)
+      await this.unlessBroken(this.stream.close())
+      this.touch()
+      // everything is here and went out: where the other side does not close its half, that is cut off
+      await Promise.race([reading, this.broken])
       return { complete: this.closed?.complete === true, ...this.counts, suspects: [...this.suspects] }
     } catch (error) {
       this.stream.abort(error as Error)
@@ -124,15 +131,25 @@ class Drive {
   private touch(): void {
     clearTimeout(this.timer)
     const ms = this.options.idleMs ?? defaultIdleMs
-    this.timer = setTimeout(
-      () => this.fail(new RejoinError('E_TIMEOUT', `the peer sent nothing for ${Math.round(ms / 1000)} s`)),
-      ms
-    )
+    const { storedCount } = this
+    this.timer = setTimeout(() => {
+      // it is this side's disk that is waited for
+      if (this.storeQueue > 0 && this.storedCount > storedCount) this.touch()
+      else this.fail(new RejoinError('E_TIMEOUT', `the peer sent nothing for ${Math.round(ms / 1000)} s`))
+    }, ms)
   }
 
+  private async unlessBroken(work: Promise<void>): Promise<void> {
+    await Promise.race([work, this.broken])
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  /** Ends the session; the stream is cut off, which frees a send that waits for a reader who is gone. */
   private fail(error: Error): void {
     this.failure ??= error
     this.finish()
+    this.breakOff()
+    this.stream.abort(this.failure)
   }
 
   /** Notes that it was the other side that broke the rules; must come before fail(). */
@@ -255,7 +272,10 @@ class Drive {
         if (log !== undefined) catchups.delete(log)
         this.fail(error as Error)
       })
-      .finally(() => void this.storeQueue--)
+      .finally(() => {
+        this.storeQueue--
+        this.storedCount++
+      })
     queue.tail = this.storing
   }
 
