@@ -190,7 +190,7 @@ export class Node implements AsyncDisposable {
       node.guard(stateFolder)
       for (const path of store.urgent.damaged) onNotice(`${path} is damaged: what it says of that log is not known here`)
       await node.bindings.noteAll(store.index)
-      await node.known.ready()
+      await node.known.ready((place) => node.gate.identityOf(place))
       await node.replica.endings.applyAll()
       node.rejudging.begin()
       return node

@@ -70,7 +70,7 @@ export class Rejudging {
 
   private async all(): Promise<void> {
     const { store, gate, known, ownLog } = this.options
-    await known.ready()
+    await known.ready((place) => gate.identityOf(place))
     const basis = basisOf(gate.rules.file)
     for (const { log } of store.listHeads()) if (log !== ownLog() && !this.stopped) await this.rejudge(log)
     if (!this.stopped && basis === basisOf(gate.rules.file)) writeJudgedBy(store.root, basis)

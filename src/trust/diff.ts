@@ -16,6 +16,7 @@ export type TrustPart =
   | 'freshness'
   | 'witnesses'
   | 'quota'
+  | 'rate'
   | 'rule'
   | 'default'
 
@@ -65,7 +66,14 @@ const partsOf: readonly (readonly [TrustPart, (file: TrustFile) => Things])[] = 
     'witnesses',
     ({ tlogPolicy }) => (tlogPolicy === undefined ? new Map() : only('tlogPolicy', { text: policyText(tlogPolicy) }))
   ],
-  ['quota', ({ quotas }) => mapped(quotas, ({ events, bytes }) => ({ events: String(events), bytes: String(bytes) }))]
+  ['quota', ({ quotas }) => mapped(quotas, ({ events, bytes }) => ({ events: String(events), bytes: String(bytes) }))],
+  [
+    'rate',
+    ({ identityRate }) =>
+      identityRate === undefined
+        ? new Map()
+        : only('perIdentity', Object.fromEntries(Object.entries(identityRate).map(([name, value]) => [name, String(value)])))
+  ]
 ]
 
 const only = (name: string, fields: Fields): Things => new Map([[name, fields]])

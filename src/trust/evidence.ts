@@ -1,4 +1,13 @@
-import type { AttributedVex, Content, LogId, Place, RejoinEvent } from '../core/index.ts'
+import {
+  type AttributedVex,
+  type Content,
+  type LogId,
+  noUsage,
+  type Place,
+  type RejoinEvent,
+  type Usage,
+  type Verdict
+} from '../core/index.ts'
 
 /** Who confirmed a checkpoint that covers an event. */
 export interface Witnessed {
@@ -20,6 +29,16 @@ export interface EvidenceSource {
   /** Returns what others state about an event's artifact. */
   readonly vexOn: (event: RejoinEvent) => readonly AttributedVex[]
   readonly witnessesOf: (log: LogId, index: number) => Witnessed
+  /** Returns what an identity has here before an event at a place. */
+  readonly usageOf: (identity: string, place: Omit<Place, 'author'>, event: RejoinEvent) => Usage
+  /** Takes note of a verdict before the next event is judged: what its identity has here depends on it. */
+  readonly judged: (
+    identity: string,
+    place: Omit<Place, 'author'>,
+    event: RejoinEvent,
+    verdict: Verdict,
+    lineBytes: number
+  ) => void
   /** Returns where events stand that say the same, as far as their text is here. */
   readonly voicesOn: (event: RejoinEvent) => readonly Place[]
 }
@@ -30,5 +49,7 @@ export const noEvidence: EvidenceSource = {
   overlapOf: () => undefined,
   vexOn: () => [],
   witnessesOf: () => unwitnessed,
+  usageOf: () => noUsage,
+  judged: () => {},
   voicesOn: () => []
 }

@@ -15,10 +15,12 @@ import {
   type GateFacts,
   identityAt,
   isPlain,
+  limitsUsage,
   type LogId,
   msOfHlc,
   parseEventText,
   parseKey,
+  noUsage,
   oneVoice,
   peerIdOf,
   type Place,
@@ -201,10 +203,33 @@ export class Gate {
     }
   }
 
-  /** Judges one event. */
+  /** Judges one event, and takes note of what its identity has here by that. */
   judgeOne(line: EntryLine, event: RejoinEvent | undefined, arrival: Arrival): Judged {
     if (event === undefined) return { line, event, decision: refused('malformed') }
     this.meet(line, event, arrival)
+    const judged = this.judgeEvent(line, event, arrival)
+    this.noteUsage(line, event, arrival, judged.decision.verdict)
+    return judged
+  }
+
+  /** Takes note of a verdict, so that the next event of its identity is judged by what is here then. */
+  noteUsage(
+    { index, start, end }: Pick<EntryLine, 'index' | 'start' | 'end'>,
+    event: RejoinEvent,
+    { log, author }: Arrival,
+    verdict: Verdict
+  ): void {
+    if (limitsUsage(this.compiled.file))
+      this.evidence.judged(this.identityOf({ log, index, author }), { log, index }, event, verdict, end - start)
+  }
+
+  /** Returns the name of the identity that wrote an entry, empty where nobody here knows it. */
+  identityOf({ log, index, author }: Place): string {
+    const place = this.placeOf(log, index, author)
+    return this.names.get(place.author) ?? place.bound?.name ?? ''
+  }
+
+  private judgeEvent(line: EntryLine, event: RejoinEvent, arrival: Arrival): Judged {
     const beyond = this.ends.beyond(arrival.log, line.index)
     if (beyond === 'closed') return { line, event, decision: refused('closed') }
     const decided = this.decisionOn(arrival.log, line.index)
@@ -222,8 +247,9 @@ export class Gate {
 
   /** Whether verdicts depend on more than an event's line and its writer. */
   private get looksFurther(): boolean {
-    const { rules, gates, versions } = this.compiled.file
-    return rules !== undefined || versions.length > 0 || Object.keys(gates).length > 0
+    const { countsVoices, file } = this.compiled
+    const { rules, gates, versions } = file
+    return rules !== undefined || countsVoices || limitsUsage(file) || versions.length > 0 || Object.keys(gates).length > 0
   }
 
   /** Returns the facts of an event, as they are known now. */
@@ -238,6 +264,7 @@ export class Gate {
       event,
       place,
       voiced: this.voicedOn(event, place, nowMs),
+      usage: limitsUsage(file) ? this.evidence.usageOf(this.identityOf(place), place, event) : noUsage,
       lineBytes: line.end - line.start,
       nowMs,
       witnesses,

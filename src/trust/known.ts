@@ -17,7 +17,10 @@ import {
   quorumOf,
   RejoinError,
   type RejoinEvent,
+  textOf,
   type TlogPolicy,
+  type Usage,
+  type Verdict,
   type Vulnerability
 } from '../core/index.ts'
 import type { BlobStore, EventRef, Store } from '../store/index.ts'
@@ -25,7 +28,9 @@ import type { Bindings } from './bindings.ts'
 import { contentOf, type Layer, type SigningKey, signingKeys } from './content.ts'
 import { type EvidenceSource, unwitnessed, type Witnessed } from './evidence.ts'
 import type { Judged } from './gate.ts'
+import { Ledger } from './ledger.ts'
 import { type Inventory, openInventory } from './inventory.ts'
+import { textsHere } from './texts-here.ts'
 import { Voices } from './voices.ts'
 
 const maxManifestBytes = 4 * 1024 * 1024
@@ -59,6 +64,7 @@ export class Known implements EvidenceSource {
   private policy: TlogPolicy | undefined
   private isNeeded = false
   readonly voices: Voices = new Voices()
+  private readonly ledger = new Ledger()
   private readonly artifacts = new Map<Digest, Artifact>()
   private readonly witnessed = new WeakMap<Uint8Array, Witnessed>()
   private readonly bindings: Bindings | undefined
@@ -83,11 +89,22 @@ export class Known implements EvidenceSource {
     this.isNeeded = needsContent(compiled)
     this.artifacts.clear()
     this.voices.configure(compiled)
+    this.ledger.configure(compiled)
   }
 
-  /** Reads what verdicts may depend on that is spread over the texts here; after the start, and after other rules came. */
-  async ready(): Promise<void> {
-    await this.voices.build(this.store)
+  /**
+   * Reads what verdicts may depend on that is spread over the texts here; after the start, and after other rules came.
+   * @param nameOf returns the name of the identity that wrote an entry; by the trust file where it is left out
+   */
+  async ready(nameOf: (place: Place) => string = ({ author }) => nameIn(this.compiled, author)): Promise<void> {
+    const { voices, ledger } = this
+    if (!voices.isNeeded && !ledger.isNeeded) return
+    for await (const { place, line } of textsHere(this.store)) {
+      // it was parsed strictly before it came to lie here
+      const event = JSON.parse(textOf(line)) as RejoinEvent
+      voices.add(event, place)
+      if (ledger.isNeeded) ledger.add(nameOf(place), place.log, place.index, event, line.length)
+    }
   }
 
   /** Whether any rule in force may ask for what stands in documents. */
@@ -105,6 +122,15 @@ export class Known implements EvidenceSource {
 
   vexOn({ data }: RejoinEvent): readonly AttributedVex[] {
     return this.artifacts.get(data['digest'] as Digest)?.vex ?? []
+  }
+
+  usageOf(identity: string, { log, index }: Omit<Place, 'author'>, event: RejoinEvent): Usage {
+    return this.ledger.before(identity, log, index, event)
+  }
+
+  judged(identity: string, { log, index }: Omit<Place, 'author'>, event: RejoinEvent, verdict: Verdict, lineBytes: number): void {
+    if (verdict === 'refuse') this.ledger.drop(log, index)
+    else this.ledger.add(identity, log, index, event, lineBytes)
   }
 
   voicesOn(event: RejoinEvent): readonly Place[] {
@@ -224,4 +250,8 @@ export class Known implements EvidenceSource {
         })
       )
   }
+}
+
+function nameIn({ file }: Compiled, did: string): string {
+  return [...file.identities.values()].find(({ keys }) => keys.some((name) => file.keys.get(name)?.did === did))?.name ?? ''
 }

@@ -163,6 +163,7 @@ class Trial {
       let after = decided === undefined ? this.judge(here, arrival) : ruledByPerson(decided)
       // only what waits costs a promise
       if (after.waits === 'content' && event !== undefined && (await known.load(event))) after = this.judge(here, arrival)
+      if (event !== undefined) this.gate.noteUsage({ index, start: 0, end: here.bytes.length }, event, arrival, after.verdict)
       this.count(before, after.verdict)
       if (after.verdict !== before) changes.push({ log, index, event, before, after })
     }

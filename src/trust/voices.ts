@@ -1,15 +1,5 @@
-import {
-  asksForSignatures,
-  claimOf,
-  type Compiled,
-  didOf,
-  linesOf,
-  type LogId,
-  type Place,
-  type RejoinEvent,
-  textOf
-} from '../core/index.ts'
-import type { EventRef, Store } from '../store/index.ts'
+import { asksForSignatures, claimOf, type Compiled, type LogId, type Place, type RejoinEvent } from '../core/index.ts'
+import type { EventRef } from '../store/index.ts'
 
 /** claims of which it is remembered who made them */
 const maxClaims = 200_000
@@ -27,7 +17,7 @@ export class Voices {
   private readonly claims = new Map<string, Place[]>()
   private types: readonly string[] | undefined = []
 
-  /** Takes other rules into account; what was remembered is forgotten, and build() must follow. */
+  /** Takes other rules into account; what was remembered is forgotten, and everything here must be added anew. */
   configure(compiled: Compiled): void {
     this.claims.clear()
     this.types = countedTypes(compiled)
@@ -80,33 +70,6 @@ export class Voices {
   /** Returns all places at which something was said that a log says too: what is believed of that log has changed. */
   beside(log: LogId): readonly EventRef[] {
     return [...this.claims.values()].flatMap((places) => (places.some((one) => one.log === log) ? places : []))
-  }
-
-  /** Makes it from the texts that are here. Others get a turn now and then. */
-  async build(store: Store): Promise<void> {
-    if (!this.isNeeded) return
-    for (const { log, size } of store.listHeads()) {
-      const { entries, opened } = store.needFolder(log)
-      const author = didOf(opened.publicKey)
-      for (let at = 0; at < size; ) {
-        const block = entries.read(at, size)
-        for (const { index, withheld, start, end } of linesOf(block))
-          if (!withheld) this.addLine(block.text.subarray(start, end), { log, index, author })
-        at = block.from + block.count
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }
-    for (const place of [store.places.kept, store.places.held])
-      for (const { log, entries } of place.list()) {
-        const author = didOf(store.opened(log).publicKey)
-        for (const { index, line } of entries) this.addLine(line, { log, index, author })
-      }
-  }
-
-  private addLine(line: Uint8Array, place: Place): void {
-    // it was parsed strictly before it came to lie here
-    const event = JSON.parse(textOf(line)) as Said
-    this.add(event, place)
   }
 }
 

@@ -7,7 +7,7 @@ import { widening } from './delegation.ts'
 import type { TrustDocument } from './document.ts'
 import type { Freshness, TrustFile, TrustLimits, TrustRule } from './file.ts'
 import { endingFault, globFault } from './glob.ts'
-import { peerLimitsOf } from './peer-limits.ts'
+import { identityRateOf, peerLimitsOf } from './peer-limits.ts'
 import { suggestionFor } from './nearest.ts'
 import type { Report, TrustProblem } from './problem.ts'
 import { parsePurl } from './purl.ts'
@@ -185,6 +185,7 @@ function build(document: TrustDocument, digest: string, report: Report): TrustFi
         { events, bytes: bytes === undefined ? Infinity : sizeOf(bytes, ['quotas', who, 'bytes'], report) }
       ])
     ),
+    ...(document.rateLimits?.perIdentity && { identityRate: identityRateOf(document.rateLimits.perIdentity) }),
     ...((document.rateLimits ?? document.reputation) !== undefined && { peers: peerLimitsOf(document) }),
     ...(rules && { rules }),
     default: document.default ?? 'hold',

@@ -4,6 +4,7 @@ import { boundType } from './binding.ts'
 import { denial, type Ruling, ruling, writerFault } from './decide.ts'
 import { eventText, type KeyStanding, sizeOf } from './fact-table.ts'
 import type { Compiled } from './rule.ts'
+import { limitsUsage } from './usage.ts'
 
 /** levels of an event's JSON at most */
 const eventDepth = 16
@@ -22,6 +23,7 @@ export function isPlain({ file }: Compiled): boolean {
   const { rules, gates, versions, delegations, freshness, limits } = file
   return (
     rules === undefined &&
+    !limitsUsage(file) &&
     versions.length + delegations.length + Object.keys(gates).length === 0 &&
     Object.values(freshness).every((ms) => ms === Number.POSITIVE_INFINITY) &&
     limits.jsonDepth >= eventDepth

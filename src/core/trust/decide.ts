@@ -5,6 +5,7 @@ import { documentTypeOf, type eventText, type Facts, factsOf, isComplete, type K
 import type { PatternLists } from './file.ts'
 import { matchGlob } from './glob.ts'
 import { type Compiled, type ConjunctValue, conjunctValues, evaluate } from './rule.ts'
+import { overUsage } from './usage.ts'
 import { type Decision, fits, type Verdict } from './verdict.ts'
 
 /** A verdict with all that explains it. */
@@ -19,6 +20,7 @@ export interface Ruling extends Decision {
 
 const gateNames = ['vulnerability', 'license', 'version'] as const
 const fresh: readonly string[] = []
+const opened: Ruling = { verdict: 'relay', rule: 'log', conjuncts: [], warnings: fresh }
 
 /**
  * Returns the verdict on an event: a pure function of the evidence, the trust file and what the file makes of writer and witnesses.
@@ -36,13 +38,20 @@ export function decideOn(facts: Facts, compiled: Compiled, own: string): Ruling 
   if (facts.event.source === own) return ruling('relay', 'own')
   const distrusted = writerFault(facts.signer.standing)
   if (distrusted !== undefined) return ruling('refuse', distrusted)
-  if (facts.event.type.startsWith('log.')) return ruling('relay', 'log')
-  if (facts.event.type === boundType) return ruling('relay', 'binding')
+  if (facts.event.type.startsWith('log.')) return facts.event.index === 0 ? opened : withinMeans(opened, facts, compiled)
+  if (facts.event.type === boundType) return withinMeans(ruling('relay', 'binding'), facts, compiled)
   const denied = denial(facts.event, compiled)
   if (denied !== undefined) return ruling('refuse', denied)
   if (facts.event.timeMs > facts.now + maxAheadMs) return ruling('hold', 'clock-ahead')
   if (facts.freshness.tier === 'refuse') return ruling('refuse', 'freshness')
-  return capped(judge(facts, compiled), facts)
+  return withinMeans(capped(judge(facts, compiled), facts), facts, compiled)
+}
+
+/** What goes over the quota or rate of its identity is refused; its hash stays, so that its text can come once there is room. */
+function withinMeans(decided: Ruling, { signer, usage }: Facts, { file }: Compiled): Ruling {
+  if (decided.verdict === 'refuse') return decided
+  const over = overUsage(file, signer.name, usage, usage.own)
+  return over === undefined ? decided : { ...ruling('refuse', over), warnings: decided.warnings }
 }
 
 /** Returns a verdict without warnings. */

@@ -7,6 +7,7 @@ import type { RejoinEvent } from '../event/event.ts'
 import { oneVoice } from './claim.ts'
 import type { Content, Evidence } from './facts.ts'
 import type { TrustFile } from './file.ts'
+import { noUsage, bytesOfEvent, type Usage } from './usage.ts'
 
 /** Whether the key that wrote an event may be believed at the place where the event stands. */
 export type KeyStanding = 'good' | 'unknown' | 'expired' | 'not-yet' | 'revoked'
@@ -63,8 +64,8 @@ export interface ContentFacts {
 }
 
 /**
- * The facts of one event: all that a verdict depends on beside the trust file. Conditions see every member but `line`, `voices` and
- * `signer.standing`.
+ * The facts of one event: all that a verdict depends on beside the trust file. Conditions see every member but `line`, `usage`,
+ * `voices` and `signer.standing`.
  * @see protocols/verdict.md, the table of facts
  */
 export interface Facts {
@@ -95,6 +96,8 @@ export interface Facts {
   readonly overlap: readonly string[] | undefined
   readonly gates: GateFacts | undefined
   readonly content: ContentFacts | undefined
+  /** what the writer's identity has here before it, and the bytes that it would take up itself */
+  readonly usage: Usage & { readonly own: number }
   /** keys of the writer's identity that said the same, and how many must have for a delegation; 0: none covers the event */
   readonly voices: { readonly said: number; readonly needed: number }
   /** of the event's line; for limits, not for conditions */
@@ -155,6 +158,7 @@ export function factsOf(evidence: Evidence, file: Pick<TrustFile, 'freshness' | 
     now,
     budgetLeft: 0,
     ...contentFacts(evidence, file, standing.gates),
+    usage: { ...(evidence.usage ?? noUsage), own: bytesOfEvent(event, evidence.lineBytes) },
     voices: { said: voiced.said, needed: standing.neededVoices ?? 0 },
     line: { bytes: evidence.lineBytes, depth: depthOf(event as unknown as Json, maxDepth), author: place.author }
   }

@@ -2,6 +2,7 @@ import type { RejoinEvent } from '../event/event.ts'
 import type { LogId } from '../log/log-id.ts'
 import type { Bound } from './binding.ts'
 import type { Voiced } from './claim.ts'
+import type { Usage } from './usage.ts'
 
 /** A component of an SBOM. */
 export interface Component {
@@ -55,6 +56,8 @@ export interface Evidence {
   /** bytes of its line */
   readonly lineBytes: number
   readonly nowMs: number
+  /** what its identity has here already; nothing where it is absent, as where nothing limits it */
+  readonly usage?: Usage
   /** who said the same; the writer's key alone where it is absent */
   readonly voiced?: Voiced
   /** names of the witnesses whose cosignatures on a checkpoint that covers it verified, and the newest of their times */

@@ -1,6 +1,7 @@
 import type { LogId } from '../log/log-id.ts'
 import type { PublicKey } from '../key.ts'
 import type { PeerLimits } from './peer-limits.ts'
+import type { RateLimit } from './token-bucket.ts'
 import type { KeySet } from './token-key.ts'
 import type { TrustIssuer } from './token-rules.ts'
 import type { Verdict } from './verdict.ts'
@@ -111,6 +112,8 @@ export interface TrustFile {
   readonly tlogPolicy?: string
   /** events and bytes that one identity may have here, over all its logs */
   readonly quotas: ReadonlyMap<string, { readonly events: number; readonly bytes: number }>
+  /** what may come of one identity in one log, by the clock of its writer */
+  readonly identityRate?: RateLimit
   /** what peers are held to, where the file says so */
   readonly peers?: PeerLimits
   /** undefined: every event of a known identity that is not denied is relayed */

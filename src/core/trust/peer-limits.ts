@@ -16,7 +16,7 @@ export interface PeerLimits {
 export interface PeerLimitsDocument {
   readonly reputation?: Partial<Reputation>
   /** e.g. `{perPeer: {events: 200/s, bytes: 2MiB/s, burst: 4}, total: {events: 1000/s}}` */
-  readonly rateLimits?: { readonly perPeer?: RateDocument; readonly total?: RateDocument }
+  readonly rateLimits?: { readonly perPeer?: RateDocument; readonly perIdentity?: RateDocument; readonly total?: RateDocument }
 }
 
 /** One rate of a trust file, e.g. `{events: 200/s, bytes: 2MiB/s, burst: 4}`. */
@@ -52,6 +52,11 @@ function rateOf({ events, bytes, burst }: RateDocument, usual: RateLimit): RateL
     bytesPerSecond: (bytes === undefined ? undefined : parseRate(bytes)) ?? usual.bytesPerSecond,
     burst: burst ?? usual.burst
   }
+}
+
+/** Returns what may come of an identity in one log; any number of what the rate does not name. */
+export function identityRateOf(rate: RateDocument): RateLimit {
+  return rateOf(rate, { eventsPerSecond: unlimited, bytesPerSecond: unlimited, burst: defaultPeerLimits.perPeer.burst })
 }
 
 /** Returns what peers are held to by a trust file; what it doesn't name is as usual. */
