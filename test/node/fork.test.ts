@@ -81,7 +81,7 @@ describe('a fork', () => {
     expect([one, other].map(({ node }) => node.store.head(log)?.size)).toEqual(sizes.map((more) => common + more))
     await vi.waitFor(() => expect(one.node.store.head(other.node.log)?.size).toBe(2), patience)
     expect((await status(one))['conflicts']).toEqual([
-      { log, author: 'alice', proof: forkPath(log), endsAt: common, exact: true }
+      { kind: 'fork', log, author: 'alice', proof: forkPath(log), endsAt: common, exact: true }
     ])
     blameless(one, other)
     for (const { root } of [one, other]) expect(await faults(root)).toEqual([])
