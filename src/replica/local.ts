@@ -188,10 +188,10 @@ export class LocalReplica implements Replica {
     return have.size > size && size < folder.size ? undefined : { log, author, have, size }
   }
 
-  looked(head: WireHead, block: ProvenBlock): readonly Pull[] {
+  looked(head: WireHead, block: ProvenBlock | undefined): readonly Pull[] {
     const log = logIdOfHash(head.log)
-    if (!this.gate.knock(log, block)) {
-      this.door.shut(log, block.from + block.count)
+    if (block === undefined || !this.gate.knock(log, block)) {
+      this.door.shut(log, block?.count ?? Number.MAX_SAFE_INTEGER)
       return []
     }
     if (this.store.folder(log) !== undefined) this.seekIn(log)

@@ -44,9 +44,9 @@ export interface Replica {
   /**
    * Returns what this side wants of a log that survey() wanted to look into. Nothing of it may be stored. Absent
    * where survey() never wants that.
-   * @param block its first entries, proven: the first tile, or all where it has fewer
+   * @param block its first entries, proven: the first tile, or all where it has fewer; undefined where they are larger than they may be
    */
-  readonly looked?: (head: WireHead, block: ProvenBlock) => readonly Pull[]
+  readonly looked?: (head: WireHead, block: ProvenBlock | undefined) => readonly Pull[]
   /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */
   readonly interest: () => readonly Interest[]
   /**

@@ -268,6 +268,7 @@ export class Fetching {
     asked.next += count
     const isLook = asked.pull.look === true
     if (isLook && asked.pieces.reduce((sum, piece) => sum + piece.length, 0) > maxLookBytes) {
+      this.lookedInto(asked, undefined, effects)
       this.drop(asked, id, effects)
       return
     }
@@ -315,7 +316,7 @@ export class Fetching {
   }
 
   /** The first tile is here, which is all of a log that is looked into. */
-  private lookedInto({ log, pull: { author, size } }: Asked, block: ProvenBlock, effects: SessionEffect[]): void {
+  private lookedInto({ log, pull: { author, size } }: Asked, block: ProvenBlock | undefined, effects: SessionEffect[]): void {
     this.surveys++
     effects.push({ kind: 'looked', head: { log: hashOfLogId(log), size, root: new Uint8Array(32), author, texts: 0 }, block })
   }

@@ -77,8 +77,8 @@ export type SessionEffect =
       readonly want: Extract<SyncMessage, { kind: 'want' }>
       readonly interest: readonly Interest[]
     }
-  /** the first entries of a log that a pull wanted to look into, proven and not to be stored; `pulls` answers it */
-  | { readonly kind: 'looked'; readonly head: WireHead; readonly block: ProvenBlock }
+  /** the first entries of a log that a pull wanted to look into, proven and not to be stored, undefined where they are too large; `pulls` answers it */
+  | { readonly kind: 'looked'; readonly head: WireHead; readonly block: ProvenBlock | undefined }
   | { readonly kind: 'prepare'; readonly offer: Offer }
   | { readonly kind: 'store'; readonly log: LogId; readonly blocks: readonly ProvenBlock[] }
   | { readonly kind: 'commit'; readonly log: LogId; readonly checkpoint: Checkpoint; readonly cose: Uint8Array | undefined }
