@@ -98,7 +98,17 @@ function logs() {
     marker('size 1 spelled out', `{"withheld":"${hash}","size":1}`, 0, 'E_WITHHELD'),
     marker('size no power of two', `{"withheld":"${hash}","size":3}`, 0, 'E_WITHHELD'),
     marker('size too large', `{"withheld":"${hash}","size":512}`, 0, 'E_WITHHELD'),
-    marker('upper case', `{"withheld":"${hash.toUpperCase()}"}`, 0, 'E_WITHHELD')
+    marker('upper case', `{"withheld":"${hash.toUpperCase()}"}`, 0, 'E_WITHHELD'),
+    marker('a gap of runs of 1, 2 and 4', `{"withheld":"${hash.repeat(3)}","size":7}`, 1),
+    marker('a gap of two single entries', `{"withheld":"${hash.repeat(2)}","size":2}`, 1),
+    marker('the gap of most runs', `{"withheld":"${hash.repeat(14)}","size":254}`, 257),
+    marker('a gap with a hash too few', `{"withheld":"${hash.repeat(2)}","size":7}`, 1, 'E_WITHHELD'),
+    marker('a gap with a hash too many', `{"withheld":"${hash.repeat(4)}","size":7}`, 1, 'E_WITHHELD'),
+    marker('a gap where it has other runs', `{"withheld":"${hash.repeat(4)}","size":6}`, 0, 'E_WITHHELD'),
+    marker('that gap in its place', `{"withheld":"${hash.repeat(4)}","size":6}`, 1),
+    marker('an aligned run written as its two halves', `{"withheld":"${hash.repeat(2)}","size":8}`, 16, 'E_WITHHELD'),
+    marker('a gap over the end of a tile', `{"withheld":"${hash.repeat(2)}","size":3}`, 254, 'E_WITHHELD'),
+    marker('hashes without a size', `{"withheld":"${hash.repeat(2)}"}`, 1, 'E_WITHHELD')
   ]
   const trees = [1, 2, 3, 4, 5, 7, 8].map((count) => ({ size: count, root: hex(headAt(count).root) }))
   return {

@@ -121,12 +121,16 @@ export class BlobPass {
     let index = from
     for (let start = 0, end = text.indexOf(10); end >= 0; start = end + 1, end = text.indexOf(10, start)) {
       const line = text.subarray(start, end)
-      if (!isWithheld(line)) shared.push(parseEvent(line))
-      else {
-        const own = this.node.store.places.kept.read(log, index)
-        if (own !== undefined) kept.push(parseEvent(own))
+      if (!isWithheld(line)) {
+        shared.push(parseEvent(line))
+        index++
+        continue
       }
-      index += isWithheld(line) ? parseWithheld(line, index).size : 1
+      for (const { size } of parseWithheld(line, index)) {
+        const own = size === 1 ? this.node.store.places.kept.read(log, index) : undefined
+        if (own !== undefined) kept.push(parseEvent(own))
+        index += size
+      }
     }
     return { shared, kept }
   }

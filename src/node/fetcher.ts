@@ -371,12 +371,16 @@ export class Fetcher {
     let index = block.from
     for (let start = 0, end = text.indexOf(10); end >= 0; start = end + 1, end = text.indexOf(10, start)) {
       const line = text.subarray(start, end)
-      if (!isWithheld(line)) events.push({ log, index, event: parseEvent(line), isPrivate: false })
-      else {
-        const own = this.node.store.places.kept.read(log, index)
-        if (own !== undefined) events.push({ log, index, event: parseEvent(own), isPrivate: true })
+      if (!isWithheld(line)) {
+        events.push({ log, index, event: parseEvent(line), isPrivate: false })
+        index++
+        continue
       }
-      index += isWithheld(line) ? parseWithheld(line, index).size : 1
+      for (const { size } of parseWithheld(line, index)) {
+        const own = size === 1 ? this.node.store.places.kept.read(log, index) : undefined
+        if (own !== undefined) events.push({ log, index, event: parseEvent(own), isPrivate: true })
+        index += size
+      }
     }
     return events
   }

@@ -1,4 +1,4 @@
-import { type ProvenBlock, RejoinError } from '../core/index.ts'
+import { type ProvenBlock, RejoinError, textOfLines } from '../core/index.ts'
 
 /** Returns the part of a block from an entry on, or undefined where nothing of it is left. */
 export function afterEntry(block: ProvenBlock, size: number): ProvenBlock | undefined {
@@ -11,11 +11,18 @@ export function afterEntry(block: ProvenBlock, size: number): ProvenBlock | unde
   // entries of a withheld run came in another way meanwhile: the next sync asks from there
   if (first?.index !== size)
     throw new RejoinError('E_INCOMPLETE', `a withheld run reaches over entry ${size}, up to which the log came`)
-  const shifted = lines.map((line) => ({ ...line, start: line.start - first.start, end: line.end - first.start }))
+  const text = textOfLines(block, lines)
+  // of a gap that is cut the line is shorter than it was, and begins nowhere in the old text
+  const firstEnd = text.length - (block.text.length - first.end)
+  const shifted = lines.map((line) =>
+    line.start === first.start
+      ? { ...line, start: 0, end: firstEnd }
+      : { ...line, start: line.start - first.end + firstEnd, end: line.end - first.end + firstEnd }
+  )
   return {
     from: size,
     count: block.from + block.count - size,
-    text: block.text.subarray(first.start),
+    text,
     lines: shifted,
     tileHash: undefined
   }

@@ -22,7 +22,7 @@ import {
   Tree,
   type TreeHead
 } from '../core/index.ts'
-import { marksOf, type Mark, type Outside } from '../store/index.ts'
+import { indexAt, type Marked, marksOf, type Outside, readMarked } from '../store/index.ts'
 
 const maxFileBytes = entriesPerFile * (maxLineBytes + 1)
 const newline = 10
@@ -31,7 +31,7 @@ const newline = 10
 export class FolderLog {
   readonly log: LogId
   private readonly files: Outside
-  private loaded: { readonly file: number; readonly text: Uint8Array; readonly marks: readonly Mark[] } | undefined
+  private loaded: (Marked & { readonly file: number }) | undefined
 
   constructor(files: Outside, log: LogId) {
     this.files = files
@@ -77,18 +77,14 @@ export class FolderLog {
   }
 
   /**
-   * Returns entries from the line that holds `from` up to at most `to`, within one file, whole lines only; a run that begins before is returned whole.
+   * Returns entries from the line that holds `from` up to at most `to`, within one file, whole runs only: one that begins before is returned whole.
    * @throws E_INCOMPLETE where there are not so many · E_TOO_LARGE E_WITHHELD E_BAD_OBJECT
    */
   read(from: number, to: number): EntryBlock {
-    const { text, marks } = this.load(Math.floor(from / entriesPerFile))
-    const start = markAt(marks, from)
-    const last = marks.at(-1) as Mark
-    if (from >= last.index)
+    const loaded = this.load(Math.floor(from / entriesPerFile))
+    if (from >= indexAt(loaded.marks, loaded.marks.length - 1))
       throw new RejoinError('E_INCOMPLETE', `log ${this.log} has no entry ${from} there`, { at: entriesPath(this.log, from) })
-    let end = to >= last.index ? last : markAt(marks, to)
-    if (end.index <= start.index) end = marks[marks.indexOf(start) + 1] ?? last
-    return { from: start.index, count: end.index - start.index, text: text.subarray(start.atByte, end.atByte) }
+    return readMarked(loaded, from, to, maxFileBytes)
   }
 
   /** Returns a tile, undefined where there is none of that width. */
@@ -149,17 +145,6 @@ export class FolderLog {
     for (let at = 0; at < tile.length; at += 32) tree.append(tile.subarray(at, at + 32))
     return tree.edge()
   }
-}
-
-function markAt(marks: readonly Mark[], index: number): Mark {
-  let low = 0
-  let high = marks.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if ((marks[middle] as Mark).index <= index) low = middle
-    else high = middle - 1
-  }
-  return marks[low] as Mark
 }
 
 /** Returns the root of hashes of whole tiles and the edge of the last one. */

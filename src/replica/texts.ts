@@ -112,7 +112,7 @@ export async function takeTexts(
       if (line.size === 1 && isHere(target, log, line.index)) continue
       for (const part of parts) {
         const text = block.text.subarray(part.start, part.end)
-        if (line.size > 1) moves.lines.set(part.index, part.withheld ? text : hashLine(part))
+        if (line.size > 1) moves.lines.set(part.index, hashLine(part))
         if (part.withheld) continue
         const judged = gate.judgeOne(part, eventIn(text), arrival)
         judgedHere.push(judged)
@@ -137,7 +137,7 @@ function rootOf(parts: readonly EntryLine[]): Uint8Array {
   return tree.root()
 }
 
-const hashLine = ({ hash }: EntryLine): Uint8Array => utf8(encodeWithheld({ hash, size: 1 }))
+const hashLine = (part: EntryLine): Uint8Array => utf8(encodeWithheld(part))
 
 function isHere({ store }: RejudgeTarget, log: LogId, index: number): boolean {
   return (store.places.kept.read(log, index) ?? store.places.held.read(log, index)) !== undefined

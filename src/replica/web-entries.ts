@@ -1,4 +1,14 @@
-import { entriesPath, entriesPerFile, isWithheld, leafHash, type LogId, parseWithheld, RejoinError, Tree } from '../core/index.ts'
+import {
+  entryCount,
+  entriesPath,
+  entriesPerFile,
+  isWithheld,
+  leafHash,
+  type LogId,
+  parseWithheld,
+  RejoinError,
+  Tree
+} from '../core/index.ts'
 import type { WebClient } from './web-client.ts'
 
 /** Where in the newest file of entries of a log a reader stopped: the next time it asks for what comes behind. */
@@ -33,7 +43,7 @@ export function marksUpTo(text: Uint8Array, from: number, to: number, path: stri
     const end = text.indexOf(newline, start)
     if (end < 0) throw new RejoinError('E_INCOMPLETE', `${path} ends at entry ${index}, before entry ${to}`, { at: path })
     const line = text.subarray(start, end)
-    index += isWithheld(line) ? parseWithheld(line, index).size : 1
+    index += isWithheld(line) ? entryCount(parseWithheld(line, index)) : 1
     start = end + 1
     marks.push({ index, atByte: start })
   }
@@ -87,8 +97,7 @@ export function treeOfEntries(
     if (next === undefined || index < from || index >= to) continue
     const line = text.subarray(atByte, next.atByte - 1)
     if (isWithheld(line)) {
-      const { hash, size } = parseWithheld(line, index)
-      tree.appendSubtree(hash, Math.log2(size))
+      for (const { hash, size } of parseWithheld(line, index)) tree.appendSubtree(hash, Math.log2(size))
     } else tree.append(leafHash(line))
   }
   return tree

@@ -24,6 +24,7 @@ import {
 import type { Proof } from './replica.ts'
 import type { WebClient } from './web-client.ts'
 import { type LoadedEntries, loadEntries, markAt, markBefore, treeOfEntries, type WebPlace } from './web-entries.ts'
+import { pieceOfGap, placeOf } from '../store/index.ts'
 import type { WebFaults } from './web-faults.ts'
 
 const tileBytes = tileWidth * 32
@@ -228,12 +229,16 @@ export class WebLog {
       this.files.clear()
       return await this.readVerified(from, to, maxBytes)
     }
+    const inGap = start === undefined ? pieceOfGap(loaded, placeOf(loaded.marks, from), from, to) : undefined
+    if (inGap?.from === from && from + inGap.count <= good) return inGap
     if (start === undefined)
       throw new RejoinError('E_NOT_FOUND', `${this.client.base}: entry ${from} of log ${this.log} is within a withheld run there`)
     if (good <= from) throw this.wrongLine(loaded, from)
     const next = from - (from % entriesPerFile) + entriesPerFile
     if (next < Math.min(to, size)) void this.file(next, size).catch(() => {})
     const end = markBefore(loaded, start, Math.min(to, good), maxBytes)
+    const cut = end.index > to ? pieceOfGap(loaded, placeOf(loaded.marks, from), from, to) : undefined
+    if (cut !== undefined) return cut
     if (good === size) this.place = { index: size, atByte: placeAtByte(loaded, size) }
     return { from, count: end.index - from, text: loaded.text.slice(start.atByte, end.atByte) }
   }

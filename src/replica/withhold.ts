@@ -5,7 +5,15 @@ export function withheldText(block: ProvenBlock, shut: ReadonlySet<number>): Pro
   const parts: Uint8Array[] = []
   const lines: EntryLine[] = []
   let start = 0
+  let before: EntryLine | undefined
   for (const line of block.lines) {
+    const last = lines.at(-1)
+    if (last !== undefined && before?.start === line.start) {
+      // another run of the same gap
+      lines.push({ ...line, start: last.start, end: last.end })
+      continue
+    }
+    before = line
     const hidden = shut.has(line.index)
     const text = hidden ? utf8(encodeWithheld(line)) : block.text.subarray(line.start, line.end)
     parts.push(text, Uint8Array.of(10))

@@ -1,78 +1,29 @@
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync, fdatasyncSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { type EntryBlock, entriesPath, entriesPerFile, type LogId, logFolder, RejoinError } from '../core/index.ts'
 import {
-  type EntryBlock,
-  entriesPath,
-  entriesPerFile,
-  isWithheld,
-  type LogId,
-  logFolder,
-  parseWithheld,
-  RejoinError
-} from '../core/index.ts'
+  byteAt,
+  indexAt,
+  joined,
+  type Mark,
+  type Marked,
+  marksOf,
+  piece,
+  pieceOfGap,
+  placeOf,
+  readMarked,
+  rewritten
+} from './marks.ts'
 import { ioError, readFileRangeSync, replaceFileSync, syncFolderSync, writeFullySync } from './file.ts'
 
 const datasync = promisify(fdatasync)
 const wholeFile = Number.MAX_SAFE_INTEGER
-const newline = 10
-/** lines that one text may have: a block of a catch-up has up to 8,192, a file 1,024 */
-const maxLinesAtOnce = 65_536
 /** full files that wait to be made durable together */
 const retireAtOnce = 16
 
-/** Where one line of an entries file begins, and which entry it is. */
-export interface Mark {
-  readonly index: number
-  readonly atByte: number
-}
-
-interface Loaded {
+interface Loaded extends Marked {
   readonly fileNumber: number
-  readonly text: Uint8Array
-  /** one mark a line, and one for the end of the last whole line */
-  readonly marks: readonly Mark[]
-}
-
-/**
- * Returns where the lines of an entries file begin, and where the last whole one ends.
- * @throws E_LINE for more than 1,024 of them · E_WITHHELD
- */
-export function marksOf(text: Uint8Array, firstIndex: number): readonly Mark[] {
-  const marks: Mark[] = []
-  let index = firstIndex
-  let start = 0
-  for (let end = text.indexOf(newline); end >= 0; end = text.indexOf(newline, start)) {
-    if (marks.length > maxLinesAtOnce)
-      throw new RejoinError('E_LINE', `more than ${maxLinesAtOnce} lines from index ${firstIndex} on`)
-    marks.push({ index, atByte: start })
-    const line = text.subarray(start, end)
-    index += isWithheld(line) ? parseWithheld(line, index).size : 1
-    start = end + 1
-  }
-  marks.push({ index, atByte: start })
-  return marks
-}
-
-/** Returns the text of a file with some of its lines changed. */
-function rewritten({ text, marks }: Loaded, changes: ReadonlyMap<number, Uint8Array>): Uint8Array {
-  const parts: Uint8Array[] = []
-  marks.slice(0, -1).forEach(({ index, atByte }, i) => {
-    const next = marks[i + 1] as Mark
-    if (changes.has(index)) for (const line of linesFor(changes, index, next.index)) parts.push(line, Uint8Array.of(newline))
-    else parts.push(text.subarray(atByte, next.atByte))
-  })
-  return Buffer.concat(parts)
-}
-
-/** Yields the lines that come in the place of one that stands for the entries from `from` up to `to`. */
-export function* linesFor(changes: ReadonlyMap<number, Uint8Array>, from: number, to: number): Generator<Uint8Array, void, void> {
-  for (let at = from; at < to; ) {
-    const line = changes.get(at)
-    if (line === undefined) throw new Error(`bug: only some entries of the withheld run at ${from} are given`)
-    yield line
-    at += isWithheld(line) ? parseWithheld(line, at).size : 1
-  }
 }
 
 function syncFileSync(path: string): void {
@@ -148,16 +99,28 @@ export class Entries {
     this.syncFolders()
   }
 
-  /** Cuts off everything from an entry on, which must be the first of a line. */
+  /** Cuts off everything from an entry on, which must be the first of a line or of a run. */
   cut(size: number): void {
     if (size >= this.size) return
     const lastFile = Math.floor((this.size - 1) / entriesPerFile)
     for (let file = lastFile; file >= Math.floor(size / entriesPerFile); file--) {
       const first = file * entriesPerFile
-      const atByte = size <= first ? 0 : this.markAt(this.load(file), size).atByte
-      this.truncate(file, atByte)
+      if (size <= first) this.truncate(file, 0)
+      else this.cutFile(file, size)
     }
     this.size = size
+  }
+
+  private cutFile(file: number, size: number): void {
+    const loaded = this.load(file)
+    const place = placeOf(loaded.marks, size)
+    const from = indexAt(loaded.marks, place)
+    const rest = from < size ? pieceOfGap(loaded, place, from, size) : undefined
+    if (rest === undefined) return this.truncate(file, byteAt(loaded.marks, place))
+    this.closeFile()
+    const text = joined([piece(loaded, 0, place), rest]).text
+    replaceFileSync(this.path(file * entriesPerFile), text, { durable: true })
+    this.loaded = undefined
   }
 
   private truncate(fileNumber: number, sizeBytes: number): void {
@@ -286,34 +249,13 @@ export class Entries {
     return this.loaded
   }
 
-  private markAt({ marks }: Loaded, index: number): Mark {
-    let low = 0
-    let high = marks.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if ((marks[middle] as Mark).index <= index) low = middle
-      else high = middle - 1
-    }
-    return marks[low] as Mark
-  }
-
   /**
    * Returns entries as they stand in the files: from the line that holds `from` up to at most `to` (within one file) and
-   * about `maxBytes`, but at least one line. A run that begins before `from` is returned whole.
+   * about `maxBytes`, but at least one line. A run that begins before `from` is returned whole; of a gap only the runs between.
    */
   read(from: number, to: number, maxBytes: number = wholeFile): EntryBlock {
     if (from >= Math.min(to, this.size)) return { from, count: 0, text: new Uint8Array(0) }
-    const loaded = this.load(Math.floor(from / entriesPerFile))
-    const start = this.markAt(loaded, from)
-    const last = loaded.marks.at(-1) as Mark
-    let end = to >= last.index ? last : this.markAt(loaded, to)
-    if (end.index <= start.index) end = loaded.marks[loaded.marks.indexOf(start) + 1] ?? last
-    while (end.atByte - start.atByte > maxBytes) {
-      const half = this.markAt(loaded, start.index + Math.floor((end.index - start.index) / 2))
-      if (half.index <= start.index) break
-      end = half
-    }
-    return { from: start.index, count: end.index - start.index, text: loaded.text.subarray(start.atByte, end.atByte) }
+    return readMarked(this.load(Math.floor(from / entriesPerFile)), from, to, maxBytes)
   }
 
   /**

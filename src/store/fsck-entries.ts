@@ -50,21 +50,26 @@ export function readEntriesText(root: string, log: LogId, fileNumber: number): E
   let index = from
   let start = 0
   for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, start)) {
-    const line = rawLine(text.subarray(start, end), index, start, end)
-    lines.push(line)
-    index += line.size
+    for (const line of rawLines(text.subarray(start, end), index, start, end)) {
+      lines.push(line)
+      index += line.size
+    }
     start = end + 1
   }
   return { path, from, lines, sizeBytes: text.length, torn: text.subarray(start) }
 }
 
-function rawLine(bytes: Uint8Array, index: number, start: number, end: number): RawLine {
-  if (!isWithheld(bytes)) return { index, size: 1, hash: leafHash(bytes), withheld: false, start, end, bytes, error: undefined }
+function rawLines(bytes: Uint8Array, from: number, start: number, end: number): readonly RawLine[] {
+  const one = { index: from, size: 1, start, end, bytes, error: undefined }
+  if (!isWithheld(bytes)) return [{ ...one, hash: leafHash(bytes), withheld: false }]
   try {
-    const { hash, size } = parseWithheld(bytes, index)
-    return { index, size, hash, withheld: true, start, end, bytes, error: undefined }
+    let index = from
+    return parseWithheld(bytes, from).map(({ hash, size }) => {
+      index += size
+      return { ...one, index: index - size, size, hash, withheld: true }
+    })
   } catch (error) {
-    return { index, size: 1, hash: leafHash(bytes), withheld: true, start, end, bytes, error }
+    return [{ ...one, hash: leafHash(bytes), withheld: true, error }]
   }
 }
 

@@ -1,4 +1,5 @@
 export * from './entries.ts'
+export * from './marks.ts'
 export * from './event-index.ts'
 export * from './file.ts'
 export * from './incoming.ts'

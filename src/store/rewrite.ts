@@ -15,7 +15,7 @@ import {
 } from '../core/index.ts'
 import type { EventIndex, PlacedEvent } from './event-index.ts'
 import { readFileRangeSync, replaceFileSync } from './file.ts'
-import { linesFor } from './entries.ts'
+import { linesFor } from './marks.ts'
 import type { LogFolder } from './log-folder.ts'
 import { type PrivateEntries, type PrivateEntry, type PrivatePlace, privatePlaces } from './private-entries.ts'
 
@@ -52,8 +52,8 @@ function rootOf({ entries, size }: LogFolder, tile: number, changes: ReadonlyMap
 }
 
 function appendChanged(tree: Tree, line: Uint8Array): void {
-  const { hash, size } = isWithheld(line) ? parseWithheld(line, tree.size) : { hash: leafHash(line), size: 1 }
-  tree.appendSubtree(hash, Math.log2(size))
+  const runs = isWithheld(line) ? parseWithheld(line, tree.size) : [{ hash: leafHash(line), size: 1 }]
+  for (const { hash, size } of runs) tree.appendSubtree(hash, Math.log2(size))
 }
 
 const unchanged: ReadonlyMap<number, Uint8Array> = new Map()

@@ -164,9 +164,14 @@ export class Gate {
     const judged: Judged[] = []
     const texts = textOf(block.text).split('\n')
     const plainly = this.isPlain ? this.plainJudge(arrival) : undefined
-    block.lines.forEach((line, i) => {
+    let at = -1
+    let start = -1
+    block.lines.forEach((line) => {
+      // the runs of a gap have one line together
+      if (line.start !== start) at++
+      start = line.start
       if (line.withheld) return
-      const event = parseOrRefuse(texts[i] as string, block.text.subarray(line.start, line.end))
+      const event = parseOrRefuse(texts[at] as string, block.text.subarray(line.start, line.end))
       this.meet(line, event, arrival)
       judged.push(plainly === undefined || event === undefined ? this.judgeOne(line, event, arrival) : plainly(line, event))
     })

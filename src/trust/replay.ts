@@ -186,16 +186,17 @@ class Trial {
       const end = file.indexOf(newline, start)
       const bytes = file.subarray(start, end)
       start = end + 1
-      const size = isWithheld(bytes) ? parseWithheld(bytes, index).size : undefined
-      if (size === undefined) {
+      if (!isWithheld(bytes)) {
         if (index > 0) yield { index, bytes, event: parseOrNothing(text, bytes), before: 'relay' }
-      } else if (size > 1) this.withheld += size
-      else {
-        const here = this.privateText(log, index)
-        if (here === undefined) this.withheld++
-        else yield here
+        index++
+        continue
       }
-      index += size ?? 1
+      for (const { size } of parseWithheld(bytes, index)) {
+        const here = size === 1 ? this.privateText(log, index) : undefined
+        if (here === undefined) this.withheld += size
+        else yield here
+        index += size
+      }
     }
   }
 

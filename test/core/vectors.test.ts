@@ -92,7 +92,7 @@ describe('protocols/vectors', () => {
       expect(hex(tree.root())).toBe(root)
     }
   })
-  it.each(table(logs.withheld))('log.json: LOG-11 LOG-12: %s: %s', (_, __, { line, index, code }) => {
+  it.each(table(logs.withheld))('log.json: LOG-11 LOG-12 LOG-16: %s: %s', (_, __, { line, index, code }) => {
     expect(thrownBy(() => parseWithheld(utf8(line), index))).toBe(code)
   })
   it('log.json: LOG-10 LOG-14: paths', () => {

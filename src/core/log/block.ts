@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
+import { concat, utf8 } from '../bytes.ts'
 import { RejoinError } from '../error.ts'
 import { leafHash, tileWidth, type Tree, type FullTile } from './merkle.ts'
-import { isWithheld, parseWithheld } from './withheld.ts'
+import { encodeWithheld, isWithheld, parseWithheld } from './withheld.ts'
 
 /**
  * Consecutive entries of a log as they stand in its files: each an event's line or a withheld marker, with its newline.
@@ -15,10 +16,10 @@ export interface EntryBlock {
   readonly text: Uint8Array
 }
 
-/** One line of a block. */
+/** One entry or one withheld run of a block. The runs of a gap have one line together: the same byte range. */
 export interface EntryLine {
   readonly index: number
-  /** entries that the line stands for: 1, or the size of a withheld run */
+  /** entries that it stands for: 1, or the size of a withheld run */
   readonly size: number
   /** leaf hash, or subtree hash of a withheld run */
   readonly hash: Uint8Array
@@ -43,7 +44,7 @@ function leafHashInPlace(text: Uint8Array, start: number, end: number): Uint8Arr
 }
 
 /**
- * Returns the lines of a block with their hashes.
+ * Returns the lines of a block with their hashes; of a gap each run by itself.
  * @throws E_LINE where the text does not end with a newline or the lines do not add up to count · E_WITHHELD
  */
 export function linesOf(block: EntryBlock): readonly EntryLine[] {
@@ -56,9 +57,10 @@ export function linesOf(block: EntryBlock): readonly EntryLine[] {
     if (end < 0) throw new RejoinError('E_LINE', `the line at index ${index} has no end`)
     const line = text.subarray(start, end)
     if (isWithheld(line)) {
-      const { hash: subtree, size } = parseWithheld(line, index)
-      lines.push({ index, size, hash: subtree, withheld: true, start, end })
-      index += size
+      for (const { hash: subtree, size } of parseWithheld(line, index)) {
+        lines.push({ index, size, hash: subtree, withheld: true, start, end })
+        index += size
+      }
     } else {
       lines.push({ index, size: 1, hash: leafHashInPlace(text, start, end), withheld: false, start, end })
       index++
@@ -69,6 +71,27 @@ export function linesOf(block: EntryBlock): readonly EntryLine[] {
     throw new RejoinError('E_LINE', `${index - from} entries where ${count} were announced, from index ${from}`)
   return lines
 }
+
+/**
+ * Returns lines of a block as text, each with its newline: of a gap the line of those runs that are given.
+ * @param lines some that follow each other
+ */
+export function textOfLines({ text }: Pick<EntryBlock, 'text'>, lines: readonly EntryLine[]): Uint8Array {
+  const first = lines[0]
+  const last = lines.at(-1)
+  if (first === undefined || last === undefined) return new Uint8Array(0)
+  const head = lines.findIndex(({ start }) => start !== first.start)
+  const tail = lines.findLastIndex(({ start }) => start !== last.start) + 1
+  if (head < 0) return first.withheld ? markerOf(lines) : text.subarray(first.start, first.end + 1)
+  const from = (lines[head] as EntryLine).start
+  return concat([
+    first.withheld ? markerOf(lines.slice(0, head)) : text.subarray(first.start, first.end + 1),
+    text.subarray(from, last.start),
+    last.withheld ? markerOf(lines.slice(tail)) : text.subarray(last.start, last.end + 1)
+  ])
+}
+
+const markerOf = (runs: readonly EntryLine[]): Uint8Array => utf8(`${encodeWithheld(...runs)}\n`)
 
 /**
  * Appends the lines of a block to a tree.

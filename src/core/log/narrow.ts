@@ -19,9 +19,23 @@ function pushRun(runs: Run[], run: Run): void {
   runs.push(last)
 }
 
+const tileOf = ({ index }: Run): number => Math.floor(index / tileWidth)
+
+/** Returns the lines for neighbouring runs: one for those of each tile. */
+function linesFor(runs: readonly Run[]): Uint8Array {
+  let text = ''
+  for (let from = 0, to = 0; from < runs.length; from = to) {
+    const tile = tileOf(runs[from] as Run)
+    while (to < runs.length && tileOf(runs[to] as Run) === tile) to++
+    text += `${encodeWithheld(...runs.slice(from, to))}\n`
+  }
+  return utf8(text)
+}
+
 /**
  * Returns a block in which the lines that `hides` names are present only as hashes, and neighbouring hashes, also those that stood
- * there before, as the largest runs there can be: the fewest lines that lead to the same root. The block itself where it is that already.
+ * there before, as one line for each tile with the largest runs there can be: the fewest lines that lead to the same root. The block
+ * itself where it is that already.
  * @param hides is asked for each line that is there as text, without its newline
  * @throws E_LINE E_WITHHELD where the lines are malformed
  * @see protocols/log.md#LOG-12
@@ -31,11 +45,13 @@ export function narrow(block: EntryBlock, hides: (line: Uint8Array, index: numbe
   const parts: Uint8Array[] = []
   let runs: Run[] = []
   let changed = false
+  /** where the line of the run before begins, where there is no text in between */
+  let before: number | undefined
   /** [stays, staysTo): the newest lines of text that stay, not in `parts` yet */
   let stays = 0
   let staysTo = 0
   const endRuns = (): void => {
-    for (const run of runs) parts.push(utf8(`${encodeWithheld(run)}\n`))
+    if (runs.length > 0) parts.push(linesFor(runs))
     runs = []
   }
   for (const { index, size, hash, withheld, start, end } of linesOf(block)) {
@@ -43,11 +59,13 @@ export function narrow(block: EntryBlock, hides: (line: Uint8Array, index: numbe
     if (withheld || hidden) {
       if (staysTo > stays) parts.push(text.subarray(stays, staysTo))
       stays = staysTo = end + 1
-      const before = runs.length
+      // one line before another of the same tile can be joined with it
+      changed ||= hidden || (before !== undefined && before !== start && index % tileWidth !== 0)
       pushRun(runs, { index, size, hash })
-      changed ||= hidden || runs.length <= before
+      before = start
     } else {
       endRuns()
+      before = undefined
       staysTo = end + 1
     }
   }
