@@ -7,7 +7,9 @@ import { registry } from '../registry/index.ts'
 import { type HttpAddress, isLocalName, isLoopback, parseHttpAddress, urlOf } from './address.ts'
 import { answerOf } from './answer.ts'
 import type { HttpPart } from './part.ts'
+import { gateway } from './gateway.ts'
 import { replicaFolder } from './replica-folder.ts'
+import { tiles } from './tiles.ts'
 
 /** How the HTTP port is opened. */
 export interface HttpOptions {
@@ -33,7 +35,7 @@ const keepAliveMs = 30_000
 const graceMs = 2000
 
 /** What the HTTP port serves, in this order. Each part is encapsulated: its hooks and its errors are its own. */
-const parts: readonly HttpPart[] = [replicaFolder, (node, live) => registry(node, { live })]
+const parts: readonly HttpPart[] = [replicaFolder, tiles, gateway, (node, live) => registry(node, { live })]
 
 /**
  * Opens the HTTP port of a node: read-only, and only what the node passes on.
@@ -89,6 +91,7 @@ function makeApp(log: NetLog): FastifyInstance {
     await Promise.resolve()
   })
   app.setErrorHandler(async (error: FastifyError | RejoinError, request, reply) => {
+    reply.header('cache-control', 'no-store').removeHeader('content-encoding')
     if (error instanceof RejoinError) {
       const { status, body } = answerOf(error)
       return await reply.code(status).send(body)

@@ -57,6 +57,12 @@ export function tileIndexPath(index: number): string {
   return path
 }
 
+/** Returns the tile index that a C2SP spelling stands for, or undefined where it is none: `x001/x234/067` → 1234067. */
+export function parseTileIndex(path: string): number | undefined {
+  const index = Number(path.replaceAll(/[x/]/g, ''))
+  return index <= Number.MAX_SAFE_INTEGER && tileIndexPath(index) === path ? index : undefined
+}
+
 /** Returns the path of a full hash tile. @see C2SP tlog-tiles */
 export function tilePath(log: LogId, level: number, index: number): string {
   return `logs/${log}/tile/${level}/${tileIndexPath(index)}`
