@@ -27,7 +27,8 @@ export async function* ask(
   { network = false }: AskOptions = {}
 ): AsyncGenerator<AnyRecord> {
   const { codeOf } = await import('../core/index.ts')
-  const { askNode, Live, Node, runVerb } = await import('../node/index.ts')
+  const { askNode, Live, Node } = await import('../node/index.ts')
+  const { runAnyVerb } = await import('./any-verb.ts')
   const logOf = diagnostics({ quiet })
   const log = logOf('node')
   const flags = network ? { listen: [], mdns: false, peers: [] } : {}
@@ -49,11 +50,11 @@ export async function* ask(
     }
     await using node = opened
     if (!network) {
-      yield* runVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
+      yield* runAnyVerb(node, undefined, verb, args, signal) as AsyncIterable<AnyRecord>
       return
     }
     await using live = await Live.open(node, { log: logOf('net') })
-    yield* runVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
+    yield* runAnyVerb(node, live, verb, args, signal) as AsyncIterable<AnyRecord>
     return
   }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import type { ForgeArgs } from '../forge/index.ts'
 import { compiledFolder, type Context, dataFolder, type GlobalOptions } from './context.ts'
 
 const version = '0.1.0'
@@ -179,6 +180,7 @@ function program(): Command {
     .option('--quiet')
     .action(action(async (context, file: string) => await (await import('./commands/trust-token.ts')).trustToken(context, file)))
   addTriage(add)
+  addForge(root)
   return root
 }
 
@@ -240,6 +242,57 @@ function addTriage(add: Add): void {
   addRuling('accept', 'let events in whatever the rules say').option('--keep', 'use them here, and pass nothing on')
   addRuling('refuse', 'refuse events whatever the rules say')
   addRuling('withdraw', 'take back what was decided about events: the rules decide again')
+}
+
+/** Adds `forge …`. */
+function addForge(root: Command): void {
+  const forge = root.command('forge').description('follow a central registry that may be away')
+  const below = (parent: Command, spec: string, text: string): Command =>
+    parent.command(spec).description(text).option('--data <dir>').option('--json').option('--quiet')
+  const run = async (context: Context, args: ForgeArgs): Promise<number> =>
+    await (await import('./commands/forge.ts')).forge(context, args)
+  below(forge, 'add <url>', 'follow a registry: https://HOST[:PORT]; all of it where no pattern is given')
+    .option('--pull <pattern>', "what to pull: 'apps/**', 'apps/web:v1.*', 'apps/web:semver:^1.2' (repeatable)", many)
+    .option('--push <pattern>', 'repositories to push back what is published here (repeatable)', many)
+    .option('--name <name>', 'of its identity in trust.yaml; its host where left out')
+    .option('--interval <seconds>', 'how often to look', Number)
+    .option('--on-conflict <who>', 'who wins where both moved a tag: show (nobody), forge or site')
+    .action(
+      action(
+        async (
+          context,
+          url: string,
+          { interval, ...flags }: { pull?: readonly string[]; push?: readonly string[]; interval?: number; onConflict?: 'show' }
+        ) => await run(context, { action: 'add', url, ...flags, ...(interval !== undefined && { intervalSeconds: interval }) })
+      )
+    )
+  below(forge, 'list', 'forges, whether they are there, and what waits').action(
+    action(async (context) => await run(context, { action: 'list' }))
+  )
+  below(forge, 'remove <url>', 'follow a forge no more').action(
+    action(async (context, url: string) => await run(context, { action: 'remove', url }))
+  )
+  below(forge, 'sync [url]', 'pull and push now').action(
+    action(async (context, url: string | undefined) => await run(context, { action: 'sync', ...(url !== undefined && { url }) }))
+  )
+  const outbox = forge.command('outbox').description('requests that wait for a forge')
+  below(outbox, 'list', 'all of them, in their order').action(
+    action(async (context) => await run(context, { action: 'outbox-list' }))
+  )
+  below(outbox, 'show <id>', 'one of them').action(
+    action(async (context, id: string) => await run(context, { action: 'outbox-show', id }))
+  )
+  below(outbox, 'retry [id]', 'send now')
+    .option('--overwrite', "even where the forge's tag was moved too")
+    .action(
+      action(
+        async (context, id: string | undefined, flags: { overwrite?: boolean }) =>
+          await run(context, { action: 'outbox-retry', ...(id !== undefined && { id }), ...flags })
+      )
+    )
+  below(outbox, 'drop <id>', 'do not send it: what the forge has counts').action(
+    action(async (context, id: string) => await run(context, { action: 'outbox-drop', id }))
+  )
 }
 
 /** Adds `trust key …`. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
+import { type Document, LineCounter, parseDocument } from 'yaml'
 import { RejoinError, textOf, utf8 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import { type ForgeSetting, parseForges } from './forge-setting.ts'
 
 /** A node's settings that aren't trust. */
 export interface Config {
@@ -19,6 +20,8 @@ export interface Config {
   readonly fetchMaxBytes: number
   /** cosign the heads of other logs, with the key in keys/witness */
   readonly witness: boolean
+  /** registries that are followed */
+  readonly forges: readonly ForgeSetting[]
 }
 
 const fileName = 'config.yaml'
@@ -31,7 +34,8 @@ const defaults: Config = {
   mdns: true,
   syncEverySeconds: 60,
   fetchMaxBytes: 20 * 1024 ** 3,
-  witness: false
+  witness: false,
+  forges: []
 }
 
 function fail(message: string): never {
@@ -47,6 +51,11 @@ function nearest(word: string): string {
 function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
   for (const [key, value] of Object.entries(values)) {
     if (!(key in defaults)) fail(`unknown setting ${JSON.stringify(key)}; ${nearest(key)}`)
+    if (key === 'forges') {
+      const forges = parseForges(value)
+      if (typeof forges === 'string') fail(forges)
+      continue
+    }
     const like = defaults[key as keyof Config]
     const ok = Array.isArray(like)
       ? Array.isArray(value) && value.every((item) => typeof item === 'string')
@@ -54,7 +63,8 @@ function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
     if (!ok) fail(`${key} is not a ${Array.isArray(like) ? 'list of texts' : typeof like}`)
     if (typeof value === 'number' && !(value > 0)) fail(`${key} is not above 0`)
   }
-  return values as Partial<Config>
+  const { forges } = values
+  return { ...values, ...(forges !== undefined && { forges: parseForges(forges) }) } as Partial<Config>
 }
 
 /**
@@ -62,14 +72,31 @@ function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
  * @throws E_CONFIG naming the setting
  */
 export function loadConfig(root: string, flags: Partial<Config> = {}): Config {
+  const document = readDocument(root)
+  if (document === undefined) return Object.freeze({ ...defaults, ...flags })
+  return Object.freeze({ ...defaults, ...check((document.toJS() ?? {}) as Record<string, unknown>), ...flags })
+}
+
+function readDocument(root: string): Document | undefined {
   const bytes = readFileRangeSync(join(root, fileName), 0, maxFileBytes + 1)
-  if (bytes === undefined) return Object.freeze({ ...defaults, ...flags })
+  if (bytes === undefined) return undefined
   if (bytes.length > maxFileBytes) fail(`the file is over ${maxFileBytes} bytes`)
   const lines = new LineCounter()
   const document = parseDocument(textOf(bytes), { lineCounter: lines, prettyErrors: false })
   const [error] = document.errors
   if (error !== undefined) fail(`${error.message} at line ${lines.linePos(error.pos[0]).line}`)
-  return Object.freeze({ ...defaults, ...check((document.toJS() ?? {}) as Record<string, unknown>), ...flags })
+  return document as Document
+}
+
+/** Writes other forges into config.yaml; a person's comments stay. @throws E_CONFIG E_NO_SPACE E_IO */
+export function saveForges(root: string, forges: readonly ForgeSetting[]): void {
+  const document = readDocument(root) ?? parseDocument('{}\n')
+  const node = document.createNode(forges.map((forge) => ({ ...forge })))
+  if (forges.length === 0) document.delete('forges')
+  else document.set('forges', node)
+  const text = document.toString()
+  check((parseDocument(text).toJS() ?? {}) as Record<string, unknown>)
+  replaceFileSync(join(root, fileName), utf8(text), { durable: true })
 }
 
 /** Writes the settings of a new node, with a comment for each. */

@@ -9,6 +9,7 @@ import {
   type Facts,
   factsDigest,
   factsOf,
+  forgeAuthor,
   gateLicense,
   gateVersion,
   gateVulnerability,
@@ -133,7 +134,7 @@ export class Gate {
   /** Returns the name of the identity that has a peer ID, or undefined. */
   nameOfPeer(peerId: string): string | undefined {
     for (const did of [...this.names.keys(), ...this.ends.heirs()])
-      if (peerIdOf(parseKey(did)) === peerId) return this.names.get(this.namedOf(did))
+      if (did.startsWith('did:') && peerIdOf(parseKey(did)) === peerId) return this.names.get(this.namedOf(did))
     return undefined
   }
 
@@ -326,6 +327,7 @@ function namesOf({ file }: Compiled): ReadonlyMap<string, string> {
       const key = file.keys.get(name)
       if (key !== undefined) names.set(key.did, identity.name)
     }
+  for (const { name, forge } of file.identities.values()) if (forge !== undefined) names.set(forgeAuthor(forge), name)
   return names
 }
 

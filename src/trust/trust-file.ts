@@ -94,6 +94,23 @@ export function addIdentity(root: string, name: string, key: string): Compiled {
   return save(root, document, file)
 }
 
+/**
+ * Adds the identity of a forge, where the file has none for it; a person's comments stay.
+ * @param origin https://host[:port]
+ * @throws E_EXISTS where the name is somebody else's · E_TRUST_FILE, as for a file that a root must sign
+ */
+export function addForgeIdentity(root: string, name: string, origin: string): Compiled {
+  const { document, file } = readDocument(root)
+  if ([...file.identities.values()].some(({ forge }) => forge === origin)) return loadTrust(root)
+  if (file.identities.has(name))
+    throw new RejoinError('E_EXISTS', `${fileName} has another identity ${JSON.stringify(name)}`, { hint: 'choose another with --name' })
+  if (!isMap(document.get('identities'))) document.set('identities', document.createNode({}))
+  document.setIn(['identities', name], document.createNode({ forge: origin, roles: ['forge'] }))
+  const map = document.get('identities')
+  if (isMap(map)) map.flow = false
+  return save(root, document, file)
+}
+
 /** Removes an identity and its keys. @throws E_NOT_FOUND where the file has none of that name · E_TRUST_FILE where others need it */
 export function removeIdentity(root: string, name: string): Compiled {
   const { document, file } = readDocument(root)

@@ -4,6 +4,9 @@ import { print, printable } from '../output.ts'
 
 /** Syncs with peers and folders on the web. @returns 0 when complete, 15 where a fork was found, 11 where bad objects were skipped, else 10 */
 export async function sync(context: Context, peers: readonly string[]): Promise<number> {
+  const [first] = peers
+  if (first?.startsWith('docker://') === true && peers.length === 1)
+    return await (await import('./forge.ts')).forge(context, { action: 'once', url: first })
   const { replicaWord } = await import('../../node/index.ts')
   const kinds = peers.map((word) => replicaWord(word).kind)
   if (kinds.some((kind) => kind !== 'peer' && kind !== 'web'))

@@ -1,6 +1,7 @@
 import type { Config } from '../../node/index.ts'
 import { listenControl, Live, Node, runVerb, watchTrust } from '../../node/index.ts'
 import { RejoinError } from '../../core/index.ts'
+import { runAnyVerb } from '../any-verb.ts'
 import { type Context, stateFolder } from '../context.ts'
 import { diagnostics, type RoomLog } from '../diagnostics.ts'
 import { print, printJson } from '../output.ts'
@@ -33,7 +34,11 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
   })
   await using live = await Live.open(node, { log: logOf('net') })
   await using _http = await openHttpOf(node, live, logOf('http'))
-  const stopControl = await listenControl(context.root, (verb, args, signal) => runVerb(node, live, verb, args, signal))
+  const { ForgeFollower } = await import('../../forge/index.ts')
+  await using follower = new ForgeFollower(node, live, logOf('forge'))
+  const stopControl = await listenControl(context.root, (verb, args, signal) =>
+    runAnyVerb(node, live, verb, args, signal, follower)
+  )
   const onReload = (): void => {
     try {
       if (node.reloadTrust()) live.rulesChanged()

@@ -87,10 +87,12 @@ interface KnownNames {
   readonly keys: ReadonlySet<string>
   readonly issuers: ReadonlySet<string>
   readonly owners: Map<string, string>
+  /** by address, the identity that it is */
+  readonly forges: Map<string, string>
 }
 
 function checkIdentity(name: string, written: IdentityDocument, known: KnownNames, report: Report): TrustIdentity {
-  const { keys = [], roles = [], issuer } = written
+  const { keys = [], roles = [], issuer, forge } = written
   const at = ['identities', name]
   if (name === rootGiver)
     report(at, 'an identity cannot be called root', { suggestion: 'root is who gives the first delegations', onName: true })
@@ -110,13 +112,17 @@ function checkIdentity(name: string, written: IdentityDocument, known: KnownName
     report([...at, 'issuer'], `identity ${name} names the unknown issuer ${issuer}`, {
       suggestion: suggestionFor(issuer, known.issuers)
     })
-  return { name, keys, roles, ...(issuer !== undefined && { issuer }) }
+  const other = forge === undefined ? undefined : known.forges.get(forge)
+  if (forge !== undefined && other !== undefined)
+    report([...at, 'forge'], `the forge ${forge} is ${other} already`, { suggestion: 'give each forge one identity' })
+  if (forge !== undefined) known.forges.set(forge, name)
+  return { name, keys, roles, ...(issuer !== undefined && { issuer }), ...(forge !== undefined && { forge }) }
 }
 
 /** Returns the identities of a file by name. */
 export function checkIdentities(document: TrustDocument, report: Report): ReadonlyMap<string, TrustIdentity> {
   const { keys = {}, issuers = {}, identities = {} } = document
-  const known = { keys: new Set(Object.keys(keys)), issuers: new Set(Object.keys(issuers)), owners: new Map<string, string>() }
+  const known = { keys: new Set(Object.keys(keys)), issuers: new Set(Object.keys(issuers)), owners: new Map<string, string>(), forges: new Map<string, string>() }
   return new Map(
     Object.entries(identities).map(([name, written]) => [name, checkIdentity(name, written, known, report)] as const)
   )

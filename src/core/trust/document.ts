@@ -20,6 +20,7 @@ export interface RevocationDocument {
 export interface IdentityDocument {
   readonly keys?: readonly string[]
   readonly issuer?: string
+  readonly forge?: string
   readonly roles?: readonly string[]
 }
 

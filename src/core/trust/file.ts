@@ -25,6 +25,8 @@ export interface TrustIdentity {
   readonly roles: readonly string[]
   /** name of the issuer whose tokens bind keys to it, where it has no keys of its own */
   readonly issuer?: string
+  /** address of the registry that it is */
+  readonly forge?: string
 }
 
 /** What somebody may speak for: only within what its giver has. */

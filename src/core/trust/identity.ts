@@ -1,3 +1,4 @@
+import type { PublicKey } from '../key.ts'
 import type { KeyStanding } from './fact-table.ts'
 import type { Place } from './facts.ts'
 import type { TrustFile, TrustIdentity, TrustKey } from './file.ts'
@@ -20,6 +21,14 @@ interface Owned {
   readonly identity: TrustIdentity
 }
 
+/** a forge signs nothing: what is seen there is said by the node that saw it */
+const noKey = new Uint8Array(32) as PublicKey
+
+/** Returns the author that events about what a forge has are judged as. @param origin https://host[:port] */
+export function forgeAuthor(origin: string): string {
+  return `forge:${origin}`
+}
+
 const ownedBy = new WeakMap<Keys, ReadonlyMap<string, Owned>>()
 
 /** By did:key; made once for a file, as it is asked for each event. */
@@ -33,6 +42,10 @@ function ownersOf(file: Keys): ReadonlyMap<string, Owned> {
       const key = keys.get(name)
       if (key !== undefined) owners.set(key.did, { key, identity })
     }
+  for (const identity of identities.values()) {
+    const author = identity.forge && forgeAuthor(identity.forge)
+    if (author !== undefined) owners.set(author, { key: { name: '', did: author, publicKey: noKey }, identity })
+  }
   ownedBy.set(file, owners)
   return owners
 }

@@ -1,0 +1,129 @@
+import { join } from 'node:path'
+import { type Digest, isDigest, isObject, type Json, type JsonObject, parseStrict, RejoinError, utf8 } from '../core/index.ts'
+import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+
+/** What was seen of a tag at a forge, and what this node made of it. */
+export interface SeenTag {
+  readonly digest: Digest
+  /** what the rules say of it: relay, keep, hold or refuse */
+  readonly verdict: string
+  readonly rule: string
+}
+
+/** A tag that says one thing here and another at the forge, until somebody settles it. */
+export interface TagConflict {
+  readonly repository: string
+  readonly tag: string
+  readonly here: Digest
+  readonly there: Digest
+  readonly since: string
+}
+
+/** What this node remembers of one forge: derived but for what was seen, which tells a change there from a change here. */
+export interface ForgeState {
+  /** by repository, by tag */
+  readonly seen: ReadonlyMap<string, ReadonlyMap<string, SeenTag>>
+  /** by repository: what its list of tags was called when it was read last */
+  readonly listed: ReadonlyMap<string, string>
+  readonly conflicts: readonly TagConflict[]
+  /** up to which entry of which own log outbox requests were made */
+  readonly pushed: { readonly log: string; readonly size: number } | undefined
+  /** since when it can't be reached */
+  readonly awaySince: string | undefined
+  readonly why: string | undefined
+  readonly lastSync: string | undefined
+  readonly nextTry: string | undefined
+}
+
+/** What is known of a forge that was never spoken to. */
+export const unknownForge: ForgeState = {
+  seen: new Map(),
+  listed: new Map(),
+  conflicts: [],
+  pushed: undefined,
+  awaySince: undefined,
+  why: undefined,
+  lastSync: undefined,
+  nextTry: undefined
+}
+
+const maxBytes = 256 * 1024 * 1024
+
+/** Returns the path of what is known of a forge, below the data folder. @param host as in its URL */
+export function forgeStatePath(root: string, host: string): string {
+  return join(root, 'private/forge', `${host.replaceAll(/[^a-z0-9.-]/g, '_')}.json`)
+}
+
+/** Reads what is known of a forge; where the file is unreadable, everything there is looked at anew. */
+export function readForgeState(root: string, host: string): ForgeState {
+  const bytes = readFileRangeSync(forgeStatePath(root, host), 0, maxBytes)
+  if (bytes === undefined) return unknownForge
+  try {
+    const document = parseStrict(bytes, { maxBytes, maxDepth: 8 })
+    return isObject(document) ? stateOf(document) : unknownForge
+  } catch (error) {
+    if (error instanceof RejoinError) return unknownForge
+    throw error
+  }
+}
+
+function stateOf(document: JsonObject): ForgeState {
+  const text = (name: string): string | undefined => (typeof document[name] === 'string' ? document[name] : undefined)
+  const pushed = document['pushed']
+  return {
+    seen: new Map(
+      entriesOf(document['seen']).map(([repository, tags]) => [
+        repository,
+        new Map(entriesOf(tags).flatMap(([tag, seen]) => (isSeen(seen) ? [[tag, seen] as const] : [])))
+      ])
+    ),
+    listed: new Map(
+      entriesOf(document['listed']).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []))
+    ),
+    conflicts: Array.isArray(document['conflicts'])
+      ? (document['conflicts'] as readonly Json[]).flatMap((one) => (isConflict(one) ? [one] : []))
+      : [],
+    pushed:
+      isObject(pushed) && typeof pushed['log'] === 'string' && typeof pushed['size'] === 'number'
+        ? { log: pushed['log'], size: pushed['size'] }
+        : undefined,
+    awaySince: text('awaySince'),
+    why: text('why'),
+    lastSync: text('lastSync'),
+    nextTry: text('nextTry')
+  }
+}
+
+function entriesOf(value: Json | undefined): readonly (readonly [string, Json])[] {
+  return isObject(value) ? (Object.entries(value) as readonly (readonly [string, Json])[]) : []
+}
+
+function isSeen(value: unknown): value is SeenTag {
+  const seen = value as Partial<Record<keyof SeenTag, unknown>> | null
+  return (
+    typeof seen === 'object' &&
+    seen !== null &&
+    typeof seen.digest === 'string' &&
+    isDigest(seen.digest) &&
+    typeof seen.verdict === 'string' &&
+    typeof seen.rule === 'string'
+  )
+}
+
+function isConflict(value: unknown): value is TagConflict {
+  const one = value as Partial<Record<keyof TagConflict, unknown>> | null
+  if (typeof one !== 'object' || one === null) return false
+  const { repository, tag, since, here, there } = one
+  return [repository, tag, since, here, there].every((member) => typeof member === 'string')
+}
+
+/** Writes what is known of a forge. */
+export function writeForgeState(root: string, host: string, state: ForgeState): void {
+  const { seen, listed, ...rest } = state
+  const document = {
+    ...rest,
+    listed: Object.fromEntries(listed),
+    seen: Object.fromEntries([...seen].map(([repository, tags]) => [repository, Object.fromEntries(tags)]))
+  }
+  replaceFileSync(forgeStatePath(root, host), utf8(`${JSON.stringify(document, undefined, 1)}\n`), { durable: true })
+}

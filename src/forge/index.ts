@@ -1,0 +1,2 @@
+export { ForgeFollower } from './follow.ts'
+export { type ForgeArgs, forgeStatus, forgeVerb } from './forge-verb.ts'

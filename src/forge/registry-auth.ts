@@ -1,0 +1,147 @@
+import { isObject, parseStrict, RejoinError } from '../core/index.ts'
+import { type Credentials, credentialsFor } from './credentials.ts'
+
+/** What a registry asks for in WWW-Authenticate. */
+export interface Challenge {
+  readonly scheme: string
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+const maxTokenBytes = 1024 * 1024
+const tokenMs = 15_000
+/** a token is taken for spent this long before it is, in milliseconds */
+const marginMs = 10_000
+/** how long a token holds that doesn't say it, in seconds */
+const defaultSeconds = 60
+
+/** Returns the challenges of a WWW-Authenticate header, schemes in lower case. @see RFC 9110 section 11.6.1 */
+export function parseChallenges(header: string): readonly Challenge[] {
+  const found: { scheme: string; parameters: Record<string, string> }[] = []
+  const part = /([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?/g
+  for (const [, name = '', quoted, plain] of header.slice(0, 8192).matchAll(part)) {
+    const value = quoted?.replace(/\\(.)/g, '$1') ?? plain
+    const last = found.at(-1)
+    if (value === undefined) found.push({ scheme: name.toLowerCase(), parameters: {} })
+    else if (last !== undefined) last.parameters[name.toLowerCase()] = value
+  }
+  return found
+}
+
+interface Token {
+  readonly header: string
+  readonly untilMs: number
+}
+
+/** Answers the challenges of one registry, and remembers tokens by their scope. */
+export class RegistryAuth {
+  private readonly host: string
+  private readonly origin: string
+  private readonly folder: string | undefined
+  private readonly tokens = new Map<string, Token>()
+  private known: Promise<Credentials | undefined> | undefined
+
+  constructor({ host, origin }: { readonly host: string; readonly origin: string }, credentialFolder: string | undefined) {
+    this.host = host
+    this.origin = origin
+    this.folder = credentialFolder
+  }
+
+  /** Returns the Authorization header for a scope, where one was given before and holds still. */
+  headerFor(scope: string, nowMs: number): string | undefined {
+    const token = this.tokens.get(scope)
+    return token !== undefined && token.untilMs > nowMs ? token.header : undefined
+  }
+
+  /**
+   * Answers a challenge. @returns the Authorization header, undefined where there is nothing to show
+   * @throws E_PERMISSION where the token service refuses · E_UNREACHABLE
+   */
+  async answer(challenges: readonly Challenge[], scope: string, signal: AbortSignal): Promise<string | undefined> {
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+    const credentials = await this.credentials(signal)
+    if (bearer !== undefined) {
+      const token = await this.fetchToken(bearer.parameters, scope, credentials, signal)
+      this.tokens.set(scope, token)
+      return token.header
+    }
+    if (credentials === undefined || !challenges.some(({ scheme }) => scheme === 'basic')) return undefined
+    const header = basic(credentials)
+    this.tokens.set(scope, { header, untilMs: Number.POSITIVE_INFINITY })
+    return header
+  }
+
+  private async credentials(signal: AbortSignal): Promise<Credentials | undefined> {
+    this.known ??= credentialsFor(this.host, { signal, ...(this.folder !== undefined && { folder: this.folder }) })
+    try {
+      return await this.known
+    } catch (error) {
+      this.known = undefined
+      throw error
+    }
+  }
+
+  /** Docker's token flow: GET with basic credentials, or POST with an identity token. */
+  private async fetchToken(
+    { realm = '', service, scope: asked }: Readonly<Record<string, string>>,
+    scope: string,
+    credentials: Credentials | undefined,
+    signal: AbortSignal
+  ): Promise<Token> {
+    const url = this.realm(realm)
+    const values = new URLSearchParams()
+    if (service !== undefined) values.set('service', service)
+    values.set('scope', asked ?? scope)
+    const both = AbortSignal.any([signal, AbortSignal.timeout(tokenMs)])
+    const identity = credentials?.identityToken
+    let response: Response
+    try {
+      if (identity === undefined) {
+        for (const [name, value] of values) url.searchParams.append(name, value)
+        const headers = credentials && { authorization: basic(credentials) }
+        response = await fetch(url, { signal: both, redirect: 'error', ...(headers && { headers }) })
+      } else {
+        values.set('grant_type', 'refresh_token')
+        values.set('refresh_token', identity)
+        values.set('client_id', 'rejoin')
+        response = await fetch(url, { method: 'POST', body: values, signal: both, redirect: 'error' })
+      }
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw new RejoinError('E_UNREACHABLE', `the token service of ${this.host} could not be reached`, { cause })
+    }
+    if (response.status >= 500)
+      throw new RejoinError('E_UNREACHABLE', `the token service of ${this.host} answered ${response.status}`)
+    if (!response.ok)
+      throw new RejoinError('E_PERMISSION', `the token service of ${this.host} gave no token (${response.status})`, {
+        hint: `docker login ${this.host}, as the user who runs this node`
+      })
+    return parseToken(new Uint8Array(await response.arrayBuffer()), this.host)
+  }
+
+  /** A realm that is plain HTTP, where the registry is not, would give the password away. */
+  private realm(text: string): URL {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && this.origin.startsWith('http:'))
+    if (url === undefined || !isSafe)
+      throw new RejoinError('E_PROTOCOL', `${this.host} names a token service that no password may be sent to`)
+    return url
+  }
+}
+
+function basic({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+function parseToken(bytes: Uint8Array, host: string): Token {
+  try {
+    const answer = parseStrict(bytes, { maxBytes: maxTokenBytes, maxDepth: 8 })
+    const token = isObject(answer) ? (answer['token'] ?? answer['access_token']) : undefined
+    if (isObject(answer) && typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) {
+      const seconds = typeof answer['expires_in'] === 'number' ? answer['expires_in'] : defaultSeconds
+      return { header: `Bearer ${token}`, untilMs: Date.now() + seconds * 1000 - marginMs }
+    }
+  } catch (error) {
+    if (!(error instanceof RejoinError)) throw error
+  }
+  throw new RejoinError('E_PROTOCOL', `the token service of ${host} gave something else than a token`)
+}

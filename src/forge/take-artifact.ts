@@ -1,0 +1,82 @@
+import { encodeEvent, forgeAuthor, type JsonObject, type RejoinEvent, type Verdict } from '../core/index.ts'
+import { afterOthers, appendOwn, draftOf, eventOfDraft, rootChange } from '../node/index.ts'
+import type { Draft } from '../store/index.ts'
+import { type Closure, type ClosureContext, fetchClosure } from './fetch-closure.ts'
+import type { FetchedManifest } from './registry-client.ts'
+
+/** What this node made of an artifact at a forge. */
+export interface TakenArtifact {
+  readonly verdict: Verdict
+  readonly rule: string
+}
+
+const maxLayerBytes = 64 * 1024 * 1024
+const imageConfigs: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+  'application/vnd.oci.empty.v1+json'
+])
+
+/**
+ * Judges an artifact that a forge has, and takes it in where the rules relay it: its blobs, and an event that says what was seen where. What they
+ * keep, hold or refuse is not taken: an event of this node's own log is passed on.
+ * @param tag none where only the artifact is taken, and no tag set
+ */
+export async function takeArtifact(
+  context: ClosureContext,
+  manifest: FetchedManifest,
+  tag: string | undefined
+): Promise<TakenArtifact> {
+  const { node, client, repository } = context
+  const draft = (closure?: Closure): Draft => draftFor(context, manifest, tag, closure)
+  const judge = (one: Draft): TakenArtifact => {
+    const nowMs = Date.now()
+    const author = forgeAuthor(client.origin)
+    const event: RejoinEvent = { ...eventOfDraft(node, one, nowMs), source: author }
+    const line = {
+      index: node.writer.folder.size,
+      start: 0,
+      end: encodeEvent(event).length,
+      size: 1,
+      withheld: false,
+      hash: new Uint8Array(32)
+    }
+    const { decision } = node.gate.judgeOne(line, event, { log: node.log, author, nowMs })
+    return { verdict: decision.verdict, rule: decision.rule }
+  }
+  const first = judge(draft())
+  if (first.verdict === 'refuse' || (first.verdict !== 'relay' && !node.known.isLooking)) return first
+  const closure = await fetchClosure(context, manifest)
+  const { digest, bytes, mediaType } = manifest
+  if (node.known.isLooking) {
+    const layers: { readonly mediaType: string; readonly bytes: Uint8Array }[] = []
+    for (const layer of closure.layers)
+      if (layer.size <= maxLayerBytes && node.blobs.has(layer.digest))
+        layers.push({ mediaType: layer.mediaType, bytes: await node.blobs.readBytes(layer.digest, maxLayerBytes) })
+    node.known.learn(digest, bytes, layers)
+  }
+  const whole = draft(closure)
+  const last = judge(whole)
+  if (last.verdict !== 'relay') return last
+  await node.blobs.share(closure.blobs)
+  for (const one of closure.manifests) await node.blobs.put(one.bytes, { digest: one.digest })
+  node.blobs.index.change([
+    rootChange({ mediaType, digest, size: bytes.length }, { repository, ...(tag !== undefined && { tag }) })
+  ])
+  await appendOwn(node, [await afterOthers(node, whole)])
+  return last
+}
+
+function draftFor(
+  { client, repository }: ClosureContext,
+  { digest, mediaType, bytes }: FetchedManifest,
+  tag: string | undefined,
+  closure: Closure | undefined
+): Draft {
+  const root = closure?.root
+  const config = root?.config?.mediaType
+  const artifactType = root?.artifactType ?? (config === undefined || imageConfigs.has(config) ? undefined : config)
+  const more: JsonObject = { forge: client.origin, ...(root?.subject !== undefined && { refers: root.subject.digest }) }
+  const options = { repository, ...(tag !== undefined && { tag }) }
+  return draftOf('forge.seen', { mediaType, digest, size: bytes.length }, artifactType, options, closure?.large ?? [], more)
+}
