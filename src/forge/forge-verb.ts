@@ -14,7 +14,7 @@ import { parseFollowPattern } from './follow-pattern.ts'
 import { parseForgeUrl } from './forge-url.ts'
 import { readForgeState } from './forge-state.ts'
 import { dropRequest, type OutboxRequest, readOutbox, writeRequest } from './outbox.ts'
-import { findForge, syncForge, waitingFor } from './sync-forge.ts'
+import { findForge, gatherRequests, syncForge, waitingFor } from './sync-forge.ts'
 
 /** What `rejoin forge …` and `rejoin sync docker://…` ask for. */
 export type ForgeArgs =
@@ -51,6 +51,7 @@ export interface ForgeVerbContext {
 export async function* forgeVerb(context: ForgeVerbContext): AsyncGenerator<VerbRecord> {
   const { node, args, follower } = context
   const forges = loadConfig(node.root).forges
+  for (const setting of forges) gatherRequests(node, setting)
   switch (args.action) {
     case 'add': {
       const setting = settingOf(args)

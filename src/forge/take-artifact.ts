@@ -32,11 +32,12 @@ export async function takeArtifact(
   const judge = (one: Draft): TakenArtifact => {
     const nowMs = Date.now()
     const author = forgeAuthor(client.origin)
-    const event: RejoinEvent = { ...eventOfDraft(node, one, nowMs), source: author }
+    const own = eventOfDraft(node, one, nowMs)
+    const event: RejoinEvent = { ...own, source: author }
     const line = {
       index: node.writer.folder.size,
       start: 0,
-      end: encodeEvent(event).length,
+      end: encodeEvent(own).length,
       size: 1,
       withheld: false,
       hash: new Uint8Array(32)

@@ -103,7 +103,9 @@ export function addForgeIdentity(root: string, name: string, origin: string): Co
   const { document, file } = readDocument(root)
   if ([...file.identities.values()].some(({ forge }) => forge === origin)) return loadTrust(root)
   if (file.identities.has(name))
-    throw new RejoinError('E_EXISTS', `${fileName} has another identity ${JSON.stringify(name)}`, { hint: 'choose another with --name' })
+    throw new RejoinError('E_EXISTS', `${fileName} has another identity ${JSON.stringify(name)}`, {
+      hint: 'choose another with --name'
+    })
   if (!isMap(document.get('identities'))) document.set('identities', document.createNode({}))
   document.setIn(['identities', name], document.createNode({ forge: origin, roles: ['forge'] }))
   const map = document.get('identities')

@@ -122,7 +122,12 @@ function checkIdentity(name: string, written: IdentityDocument, known: KnownName
 /** Returns the identities of a file by name. */
 export function checkIdentities(document: TrustDocument, report: Report): ReadonlyMap<string, TrustIdentity> {
   const { keys = {}, issuers = {}, identities = {} } = document
-  const known = { keys: new Set(Object.keys(keys)), issuers: new Set(Object.keys(issuers)), owners: new Map<string, string>(), forges: new Map<string, string>() }
+  const known = {
+    keys: new Set(Object.keys(keys)),
+    issuers: new Set(Object.keys(issuers)),
+    owners: new Map<string, string>(),
+    forges: new Map<string, string>()
+  }
   return new Map(
     Object.entries(identities).map(([name, written]) => [name, checkIdentity(name, written, known, report)] as const)
   )
