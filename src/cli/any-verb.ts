@@ -10,10 +10,15 @@ export async function* runAnyVerb(
   signal: AbortSignal,
   follower?: ForgeFollower
 ): AsyncGenerator<VerbRecord> {
-  if (verb !== 'forge') {
+  if (verb !== 'forge' && verb !== 'status') {
     yield* runVerb(node, live, verb, args, signal)
     return
   }
-  const { forgeVerb } = await import('../forge/index.ts')
+  const { forgeStatus, forgeVerb } = await import('../forge/index.ts')
+  if (verb === 'status') {
+    for await (const record of runVerb(node, live, verb, args, signal))
+      yield { ...record, forge: forgeStatus(node) } as VerbRecord
+    return
+  }
   yield* forgeVerb({ node, live, args: args as ForgeArgs, signal, follower })
 }

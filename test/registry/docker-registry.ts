@@ -18,41 +18,66 @@ async function freePort(): Promise<number> {
 export class DockerRegistry implements AsyncDisposable {
   readonly url: string
   private readonly root: string
-  private readonly child: ChildProcess
+  private readonly isGuest: boolean
+  private child: ChildProcess | undefined
 
-  private constructor(root: string, url: string, child: ChildProcess) {
+  private constructor(root: string, url: string, isGuest: boolean) {
     this.root = root
     this.url = url
-    this.child = child
+    this.isGuest = isGuest
   }
 
-  /** Starts it, and waits until it answers. */
+  /** Starts one with nothing in it, and waits until it answers. */
   static async open(): Promise<DockerRegistry> {
     const root = mkdtempSync(join(tmpdir(), 'rejoin-docker-registry-'))
-    const port = await freePort()
-    const config = join(root, 'config.yml')
+    return await DockerRegistry.on(root, false)
+  }
+
+  private static async on(root: string, isGuest: boolean): Promise<DockerRegistry> {
+    const registry = new DockerRegistry(root, `http://127.0.0.1:${await freePort()}`, isGuest)
+    await registry.start()
+    return registry
+  }
+
+  /** Starts another one on another port, on the same data: what it is given is there when this one is back. */
+  async beside(): Promise<DockerRegistry> {
+    return await DockerRegistry.on(this.root, true)
+  }
+
+  /** Starts it on its port, and waits until it answers. */
+  async start(): Promise<void> {
+    const { root, url } = this
+    const config = join(root, `config-${new URL(url).port}.yml`)
     writeFileSync(
       config,
       `version: 0.1
 log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: ${join(root, 'data')}}, delete: {enabled: true}}
-http: {addr: 127.0.0.1:${port}}
+http: {addr: ${new URL(url).host}}
 `
     )
     const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
-    const url = `http://127.0.0.1:${port}`
+    this.child = child
     for (;;) {
       if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`)
       const answer = await fetch(`${url}/v2/`).catch(() => undefined)
-      if (answer?.status === 200) return new DockerRegistry(root, url, child)
+      if (answer?.status === 200) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.child, 'exit')
-    this.child.kill('SIGKILL')
+  /** Kills it; its data stay. */
+  async stop(): Promise<void> {
+    const { child } = this
+    if (child === undefined) return
+    this.child = undefined
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
     await ended
-    rmSync(this.root, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    if (!this.isGuest) rmSync(this.root, { recursive: true, force: true })
   }
 }

@@ -12,10 +12,29 @@ export async function status(context: Context): Promise<number> {
       print(`log        ${one.log}  ${String(one.size).padStart(8)}  ${printable(one.author)}`)
     for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
       print(`peer       ${printable(peer.address)}  ${peer.direction}`)
+    for (const forge of record['forge'] as readonly ForgeState[]) printForge(forge)
     for (const one of record['conflicts'] as readonly (Conflict | Dispute)[])
       print(one.kind === 'tag' ? `TAG        ${wordDispute(one)}` : `FORK       ${wordConflict(one)}`)
   })
   return 0
+}
+
+interface ForgeState {
+  readonly url: string
+  readonly connected: boolean
+  readonly waiting: number
+  readonly awaySince?: string
+  readonly nextTry?: string
+  readonly conflicts: readonly { readonly repository: string; readonly tag: string }[]
+}
+
+/** e.g. `forge      https://registry.example  away since 2026-11-28T16:00:00Z, 3 waiting, next try 2026-11-28T16:05:00Z` */
+function printForge({ url, connected, waiting, awaySince, nextTry, conflicts }: ForgeState): void {
+  const state = connected ? 'there' : awaySince === undefined ? 'not asked yet' : `away since ${awaySince}`
+  const next = awaySince === undefined || nextTry === undefined ? '' : `, next try ${nextTry}`
+  print(`forge      ${printable(url)}  ${state}, ${waiting} waiting${next}`)
+  for (const { repository, tag } of conflicts)
+    print(`CONFLICT   ${printable(`${repository}:${tag}`)} was moved here and at ${printable(url)}; rejoin forge outbox list`)
 }
 
 interface Conflict {
