@@ -54,7 +54,7 @@ function versOf(text: string): string | undefined {
   const spans = text.split('||').map((span) => spanOf(span.trim()))
   if (spans.some((span) => span === undefined)) return undefined
   return spans.length === 1 && spans[0]?.length === 0
-    ? 'vers:semver/*'
+    ? 'vers:semver/>=0.0.0-0'
     : `vers:semver/${spans.flatMap((span) => span ?? []).join('|')}`
 }
 

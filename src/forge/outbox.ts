@@ -114,7 +114,7 @@ export function fillOutbox(
   from: number
 ): { readonly log: LogId; readonly size: number } {
   const { writer, log, root } = node
-  const size = writer.folder.checkpoint?.size ?? 0
+  const { size } = writer.sign()
   const host = new URL(url).host.replaceAll(/[^a-z0-9.-]/g, '_')
   for (let index = push.length === 0 ? size : from; index < size; index++) {
     const { line } = writer.folder.entry(index)
