@@ -130,7 +130,7 @@ export class Announcer implements Disposable {
           this.options.pullFromAny()
           return 'ignore'
         }
-        const relayed = this.node.replica.takeAnnounced(log, block)
+        const relayed = this.node.replica.takeAnnounced(log, block, from)
         if (relayed) this.announced.set(log, checkpoint.size)
         void this.commit(log, checkpoint, cose)
         return relayed ? 'accept' : 'ignore'

@@ -117,6 +117,7 @@ export class Node implements AsyncDisposable {
     })
     this.replica = new LocalReplica(store, this.gate, keys.signer.publicKey, {
       verdicts: this.verdicts,
+      bringers: this.scores,
       ends,
       witnesses: () => this.witnesses(),
       onCosigned: (log) => this.cosigned(log),

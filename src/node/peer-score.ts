@@ -60,6 +60,7 @@ const deedOf: Partial<Record<ErrorCode, PeerDeed>> = {
 interface Buckets {
   announcements: TokenBucket
   streams: TokenBucket
+  held: TokenBucket
   /** when a flood was counted last, by the steady clock */
   floodMs: number
 }
@@ -137,6 +138,18 @@ export class PeerScores {
     if (streams === undefined) this.flooded(peerId, own, nowMs)
     else own.streams = streams
     return streams !== undefined
+  }
+
+  /** Returns the points that a peer has now, as rules see them. */
+  readonly reputationOf = (peerId: string): number => this.view(peerId).score
+
+  /** Returns whether a text that a peer brought may be held, and takes it into account. */
+  readonly mayHold = (peerId: string, sizeBytes: number): boolean => {
+    const nowMs = this.clocks.steadyMs()
+    const own = this.bucketsOf(peerId, nowMs)
+    const held = takeTokens(own.held, this.limits.held, sizeBytes, nowMs)
+    if (held !== undefined) own.held = held
+    return held !== undefined
   }
 
   /** Notes what came of an announcement. Unknown, stale and contradicting ones cost nothing: an honest peer passes them on too. */
@@ -230,10 +243,11 @@ export class PeerScores {
   private bucketsOf(peerId: string, nowMs: number): Buckets {
     let buckets = this.buckets.get(peerId)
     if (buckets === undefined) {
-      const { perPeer, streams } = this.limits
+      const { perPeer, streams, held } = this.limits
       buckets = {
         announcements: fullBucket(perPeer, nowMs),
         streams: fullBucket(streams, nowMs),
+        held: fullBucket(held, nowMs),
         floodMs: Number.NEGATIVE_INFINITY
       }
       // kept when it disconnects: a new connection is no new bucket

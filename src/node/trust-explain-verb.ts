@@ -54,7 +54,12 @@ async function rulingOf(
 ): Promise<Ruling & { readonly facts: object }> {
   await node.known.load(event)
   const author = didOf(node.store.opened(log).publicKey)
-  const facts = node.gate.factsOf({ index, start: 0, end: lineBytes }, event, { log, author, nowMs: Date.now() })
+  const facts = node.gate.factsOf({ index, start: 0, end: lineBytes }, event, {
+    log,
+    author,
+    nowMs: Date.now(),
+    reputation: node.gate.rules.asksReputation ? (node.verdicts.reputations(log).get(index) ?? 0) : 0
+  })
   return { ...decideOn(facts, node.gate.rules, node.did), facts: shown(facts) }
 }
 

@@ -50,6 +50,7 @@ export async function* trustTestVerb({ node, args, signal }: VerbContext<TrustTe
     own: node.did,
     known,
     bindings,
+    reputationsOf: (of) => node.verdicts.reputations(of),
     decisionOn: (of, index) => node.verdicts.decisionOn(of, index),
     nowMs,
     log,

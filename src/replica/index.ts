@@ -1,4 +1,5 @@
 export * from './local.ts'
+export type { LocalHooks } from './local-hooks.ts'
 export * from './replica.ts'
 export * from './withhold.ts'
 export type { Changed } from './rejudge.ts'

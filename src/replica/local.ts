@@ -2,7 +2,6 @@ import {
   basisOf,
   boundType,
   type Checkpoint,
-  type CosignerKey,
   didOf,
   edgeLength,
   type EntryBlock,
@@ -17,11 +16,9 @@ import {
   type PublicKey,
   type Pull,
   RejoinError,
-  type RejoinEvent,
   type TextPull,
   tileWidth,
   Tree,
-  type UrgentRecord,
   type Verdict,
   verifyCheckpoint,
   type WireHead
@@ -35,46 +32,22 @@ import {
   type StoredHead,
   Verdicts
 } from '../store/index.ts'
-import { type Gate, type Judged, verdictLines } from '../trust/index.ts'
+import { type Gate, verdictLines } from '../trust/index.ts'
 import { beginLog } from './begin-log.ts'
 import { afterEntry } from './block-part.ts'
+import { anyBringer, type Bringers, overHeld, withinHeld } from './brought.ts'
 import { verifiedOnly, withNoteOf } from './cosigned.ts'
 import { Endings, type JudgeAgain } from './endings.ts'
 import { StoreEnds } from './ends.ts'
 import { Door } from './door.ts'
 import { interestWithHeirs } from './heirs.ts'
+import type { LocalHooks } from './local-hooks.ts'
 import { type Changed, moveTo, noMoves, rejudge, type RejudgeTarget } from './rejudge.ts'
 import { type Cursor, Cursors } from './cursors.ts'
 import type { Proof, Replica, Taken } from './replica.ts'
 import { takeTexts, TextSeeker } from './texts.ts'
 import { Unseen } from './unseen.ts'
 import { withheldText } from './withhold.ts'
-
-/** What the local replica tells its node. */
-export interface LocalHooks {
-  /** events were accepted and stored: relay or keep */
-  readonly onAccepted?: (log: LogId, judged: readonly Judged[]) => void
-  /** a log of a writer whom the rules don't know was heard of */
-  readonly onHeard?: (author: PublicKey, log: LogId, size: number) => void
-  /** a signed head contradicts what is here */
-  readonly onConflict?: (log: LogId) => void
-  /** entries came as hashes: another replica may have their texts */
-  readonly onUnseen?: (log: LogId) => void
-  /** where verdicts are recorded; the store's own files where it is left out */
-  readonly verdicts?: Verdicts
-  /** what ends logs, where the gate asks it too */
-  readonly ends?: StoreEnds
-  /** the witnesses whose cosignatures are kept and passed on; none where it is left out */
-  readonly witnesses?: () => readonly CosignerKey[]
-  /** a head that is here was cosigned by another witness, or later */
-  readonly onCosigned?: (log: LogId) => void
-  /** how entries are judged again; by rejudge() where it is left out */
-  readonly judgeAgain?: JudgeAgain
-  /** something urgent was learned: it goes before anything else */
-  readonly onUrgent?: (record: UrgentRecord) => void
-  /** makes known what verdicts on an event may depend on beside its line, before it is judged again */
-  readonly load?: (event: RejoinEvent) => Promise<unknown>
-}
 
 /** This node's own data folder as a replica, with the gate before everything that comes in. */
 export class LocalReplica implements Replica {
@@ -209,7 +182,7 @@ export class LocalReplica implements Replica {
     saveOffer(this.store.root, offer)
   }
 
-  async accept(log: LogId, blocks: readonly ProvenBlock[], _by?: string): Promise<Taken> {
+  async accept(log: LogId, blocks: readonly ProvenBlock[], by?: string): Promise<Taken> {
     const nowMs = Date.now()
     const total = { events: 0, refused: 0, held: 0 }
     for (const whole of blocks) {
@@ -217,16 +190,18 @@ export class LocalReplica implements Replica {
       const block = folder === undefined ? whole : afterEntry(whole, folder.size)
       if (block === undefined) continue
       const target = folder ?? beginLog(this.store, this.gate, log, block)
-      this.take(target, block, nowMs, total)
+      this.take(target, block, nowMs, total, by)
     }
     await this.store.index.flush({ all: false })
     return total
   }
 
   /** @returns whether text of every entry is passed on */
-  private take(folder: LogFolder, block: ProvenBlock, nowMs: number, total: Counts): boolean {
+  private take(folder: LogFolder, block: ProvenBlock, nowMs: number, total: Counts, by: string | undefined): boolean {
     const { log } = folder
-    const judged = this.gate.judge(block, { log, author: didOf(folder.opened.publicKey), nowMs })
+    const reputation = this.reputationOf(by)
+    const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, ...(reputation !== undefined && { reputation }) }
+    const judged = withinHeld(this.gate.judge(block, arrival), this.gate, arrival, by, this.bringers)
     const shut = judged.filter(({ decision }) => decision.verdict !== 'relay')
     const stored = shut.length === 0 ? block : withheldText(block, new Set(shut.map(({ line }) => line.index)))
     const moves = noMoves()
@@ -241,10 +216,12 @@ export class LocalReplica implements Replica {
         this.store.writer?.observe(event.hlc, nowMs)
       }
     }
+    for (const { line, decision } of judged)
+      if (decision.rule === overHeld) this.unseen.add(log, Math.floor(line.index / tileWidth))
     for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
     if (block.lines.some(({ withheld }) => withheld)) this.hooks.onUnseen?.(log)
     this.store.append(folder, stored, used)
-    this.verdicts.note(log, verdictLines(judged, basisOf(this.gate.rules.file), new Date(nowMs).toISOString()))
+    this.verdicts.note(log, verdictLines(judged, basisOf(this.gate.rules.file), new Date(nowMs).toISOString(), reputation))
     this.hooks.onAccepted?.(log, judged)
     return shut.length === 0 && block.lines.every(({ withheld }) => !withheld)
   }
@@ -253,8 +230,8 @@ export class LocalReplica implements Replica {
    * Judges and stores the lines of an announcement, which were proven against its checkpoint; commit() must follow.
    * @returns whether all of them are relayed, so that the announcement may be passed on as it is
    */
-  takeAnnounced(log: LogId, block: ProvenBlock): boolean {
-    return this.take(this.store.needFolder(log), block, Date.now(), { events: 0, refused: 0, held: 0 })
+  takeAnnounced(log: LogId, block: ProvenBlock, by?: string): boolean {
+    return this.take(this.store.needFolder(log), block, Date.now(), { events: 0, refused: 0, held: 0 }, by)
   }
 
   /** Judges entries again whose text is here; what must not be passed on any more is not, once this ends. */
@@ -283,8 +260,18 @@ export class LocalReplica implements Replica {
     )
   }
 
-  async takeTexts(log: LogId, block: EntryBlock): Promise<Taken> {
-    const { judged, ...taken } = await takeTexts(this.target(), this.unseen, this.store.needFolder(log), block)
+  /** Points of who brought something, where rules ask for them. */
+  private reputationOf(by: string | undefined): number | undefined {
+    return by === undefined || !this.gate.rules.asksReputation ? undefined : this.bringers.reputationOf(by)
+  }
+
+  private get bringers(): Bringers {
+    return this.hooks.bringers ?? anyBringer
+  }
+
+  async takeTexts(log: LogId, block: EntryBlock, _node?: Uint8Array, by?: string): Promise<Taken> {
+    const from = { by, reputation: this.reputationOf(by), bringers: this.bringers }
+    const { judged, ...taken } = await takeTexts(this.target(), this.unseen, this.store.needFolder(log), block, from)
     if (judged.length > 0) this.hooks.onAccepted?.(log, judged)
     if (judged.some(({ event }) => event?.type === boundType)) {
       this.seekIn(log)

@@ -99,17 +99,21 @@ export async function* rejudge(
     indexes === undefined
       ? Array.from({ length: Math.ceil(folder.size / entriesPerFile) }, (_, i) => i)
       : [...new Set([...indexes].map((index) => Math.floor(index / entriesPerFile)))].toSorted((a, b) => a - b)
+  const brought = target.gate.rules.asksReputation ? target.verdicts.reputations(log) : noReputations
   for (const file of files) {
     if (isOver()) return
-    yield* rejudgeFile(target, folder, file, indexes)
+    yield* rejudgeFile(target, folder, file, indexes, brought)
   }
 }
+
+const noReputations: ReadonlyMap<number, number> = new Map()
 
 async function* rejudgeFile(
   { store, gate, verdicts, nowMs, load }: RejudgeTarget,
   folder: LogFolder,
   file: number,
-  indexes: ReadonlySet<number> | undefined
+  indexes: ReadonlySet<number> | undefined,
+  brought: ReadonlyMap<number, number>
 ): AsyncGenerator<Changed, void, void> {
   const { log } = folder
   const arrival = { log, author: didOf(folder.opened.publicKey), nowMs }
@@ -124,7 +128,7 @@ async function* rejudgeFile(
     const line = { index, size: 1, hash: leafHash(lying.line), withheld: false, start: 0, end: lying.line.length }
     const event = eventIn(lying.line)
     if (load !== undefined && event !== undefined) await load(event)
-    const judged = gate.judgeOne(line, event, { ...arrival, before: lying.before })
+    const judged = gate.judgeOne(line, event, { ...arrival, before: lying.before, reputation: brought.get(index) ?? 0 })
     const { verdict, rule } = judged.decision
     if (verdict !== lying.before || indexes !== undefined) recorded.push(judged)
     if (verdict === lying.before) continue

@@ -61,11 +61,14 @@ export interface Replica {
    * anything else, and judge them. Some may still be withheld.
    * @throws E_ROOT E_LINE E_WITHHELD where they are not the log's: then nothing of them is stored
    */
-  readonly takeTexts: (log: LogId, block: EntryBlock, node: Uint8Array) => Promise<Taken>
+  readonly takeTexts: (log: LogId, block: EntryBlock, node: Uint8Array, by?: string) => Promise<Taken>
   /** Notes the offer that a long catch-up follows. */
   readonly prepare: (offer: Offer) => void
-  /** Judges proven entries and stores them; resolves once there is room for more. */
-  readonly accept: (log: LogId, blocks: readonly ProvenBlock[]) => Promise<Taken>
+  /**
+   * Judges proven entries and stores them; resolves once there is room for more.
+   * @param by peer ID of who brought them, where the connection proves it; absent for what comes from elsewhere
+   */
+  readonly accept: (log: LogId, blocks: readonly ProvenBlock[], by?: string) => Promise<Taken>
   /** Makes what was accepted durable and puts the checkpoint in place. */
   readonly commit: (log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined) => Promise<void>
   /** Keeps a signed head that contradicts the log that is here. */

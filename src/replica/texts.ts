@@ -20,6 +20,7 @@ import {
 } from '../core/index.ts'
 import type { LogFolder } from '../store/index.ts'
 import { type Judged, verdictLines } from '../trust/index.ts'
+import { type Brought, overHeld, withinHeld } from './brought.ts'
 import { isStill, moveTo, noMoves, type RejudgeTarget } from './rejudge.ts'
 import type { Taken } from './replica.ts'
 import { TileSet } from './tile-set.ts'
@@ -87,12 +88,13 @@ export async function takeTexts(
   target: RejudgeTarget,
   unseen: Unseen,
   folder: LogFolder,
-  block: EntryBlock
+  block: EntryBlock,
+  { by, reputation, bringers }: Brought
 ): Promise<Taken & { readonly judged: readonly Judged[] }> {
   const { store, gate, verdicts, nowMs } = target
   const { log } = folder
   const theirs = new Map(linesOf(block).map((line) => [line.index, line]))
-  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs }
+  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, ...(reputation !== undefined && { reputation }) }
   const moves = noMoves()
   const judgedHere: Judged[] = []
   const taken = { events: 0, refused: 0, held: 0 }
@@ -114,7 +116,8 @@ export async function takeTexts(
         const text = block.text.subarray(part.start, part.end)
         if (line.size > 1) moves.lines.set(part.index, hashLine(part))
         if (part.withheld) continue
-        const judged = gate.judgeOne(part, eventIn(text), arrival)
+        const [judged] = withinHeld([gate.judgeOne(part, eventIn(text), arrival)], gate, arrival, by, bringers) as [Judged]
+        if (judged.decision.rule === overHeld) open.add(Math.floor(part.index / tileWidth))
         judgedHere.push(judged)
         moveTo(moves, { index: part.index, line: text }, judged.decision.verdict)
         if (judged.decision.verdict === 'refuse') taken.refused++
@@ -125,7 +128,7 @@ export async function takeTexts(
     at = own.from + own.count
   }
   if (!isStill(moves)) await store.rewrite(folder, moves)
-  verdicts.note(log, verdictLines(judgedHere, basisOf(gate.rules.file), new Date(nowMs).toISOString()))
+  verdicts.note(log, verdictLines(judgedHere, basisOf(gate.rules.file), new Date(nowMs).toISOString(), reputation))
   verdicts.flush()
   for (let tile = Math.ceil(block.from / tileWidth); tile * tileWidth < end; tile++) if (!open.has(tile)) unseen.remove(log, tile)
   return { ...taken, judged: judgedHere }

@@ -14,6 +14,8 @@ export interface VerdictLine {
   readonly conjuncts?: Readonly<Record<string, string>>
   readonly waits?: 'content' | 'voices'
   readonly warnings?: readonly string[]
+  /** points that the peer that brought it had then, where rules ask for them */
+  readonly reputation?: number
   /** SHA-256 of the trust file, hexadecimal */
   readonly trust: string
   /** SHA-256 of the facts, hexadecimal; of a run, over the leaf hashes of its entries */
@@ -83,6 +85,13 @@ export class Verdicts {
     const found = new Map<number, VerdictLine>()
     for (const line of this.read(log))
       for (let index = line.index; index < line.index + (line.count ?? 1); index++) if (wanted(index)) found.set(index, line)
+    return found
+  }
+
+  /** Returns the points that peers had when they brought entries of a log, as far as that was recorded; the last time counts. */
+  reputations(log: LogId): ReadonlyMap<number, number> {
+    const found = new Map<number, number>()
+    for (const { index, reputation } of this.read(log)) if (reputation !== undefined) found.set(index, reputation)
     return found
   }
 

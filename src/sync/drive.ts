@@ -6,6 +6,8 @@ import {
   type Interest,
   type LogId,
   maxSyncFrameBytes,
+  parsePublicKey,
+  peerIdOf,
   RejoinError,
   Session,
   type SessionEffect,
@@ -39,6 +41,8 @@ class Drive {
   private readonly stream: ByteStream
   private readonly options: DriveOptions
   private readonly session: Session
+  /** peer ID of the other side, where the connection proves it */
+  private readonly by: string | undefined
   private outgoing: Promise<void> = Promise.resolve()
   private storing: Promise<void> = Promise.resolve()
   private storeQueue = 0
@@ -71,6 +75,7 @@ class Drive {
     this.replica = replica
     this.stream = stream
     this.options = options
+    this.by = options.peer && peerIdOf(parsePublicKey(options.peer.slice()))
     const { storeId, seq } = replica.journal()
     const cursor = options.peer === undefined ? undefined : replica.cursor(options.peer)
     this.session = new Session(
@@ -332,7 +337,7 @@ class Drive {
         this.replica.prepare(effect.offer)
         return
       case 'store':
-        this.count(await this.replica.accept(effect.log, effect.blocks))
+        this.count(await this.replica.accept(effect.log, effect.blocks, this.by))
         return
       case 'commit':
         await this.replica.commit(effect.log, effect.checkpoint, effect.cose)
@@ -353,7 +358,7 @@ class Drive {
 
   private async keepTexts({ log, block, node }: Extract<SessionEffect, { kind: 'texts' }>): Promise<void> {
     try {
-      this.count(await this.replica.takeTexts(log, block, node))
+      this.count(await this.replica.takeTexts(log, block, node, this.by))
     } catch (error) {
       // the other side may have another history of the log; what is here stays, and so does the session
       if (!isNoneOfTheLog(error)) throw error

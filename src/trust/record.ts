@@ -7,14 +7,15 @@ import type { Judged } from './gate.ts'
  * one for each other entry.
  * @param trust SHA-256 of the trust file, hexadecimal
  * @param at wall clock, ISO 8601
+ * @param reputation points of the peer that brought them
  */
-export function verdictLines(judged: readonly Judged[], trust: string, at: string): readonly VerdictLine[] {
+export function verdictLines(judged: readonly Judged[], trust: string, at: string, reputation?: number): readonly VerdictLine[] {
   const lines: VerdictLine[] = []
   for (let from = 0; from < judged.length; ) {
     const first = judged[from] as Judged
     let to = from + 1
     while (to < judged.length && goesOn(judged[to - 1] as Judged, judged[to] as Judged)) to++
-    lines.push(lineOf(first, judged.slice(from, to), trust, at))
+    lines.push(lineOf(first, judged.slice(from, to), trust, at, reputation))
     from = to
   }
   return lines
@@ -31,7 +32,13 @@ function goesOn(before: Judged, next: Judged): boolean {
   )
 }
 
-function lineOf({ line, decision, facts }: Judged, run: readonly Judged[], trust: string, at: string): VerdictLine {
+function lineOf(
+  { line, decision, facts }: Judged,
+  run: readonly Judged[],
+  trust: string,
+  at: string,
+  reputation: number | undefined
+): VerdictLine {
   const { verdict, rule, conjuncts, waits, warnings } = decision
   return {
     index: line.index,
@@ -41,6 +48,7 @@ function lineOf({ line, decision, facts }: Judged, run: readonly Judged[], trust
     ...(conjuncts.length > 0 && { conjuncts: Object.fromEntries(conjuncts.map(({ text, value }) => [text, value])) }),
     ...(waits !== undefined && { waits }),
     ...(warnings.length > 0 && { warnings }),
+    ...(reputation !== undefined && { reputation }),
     trust,
     facts: facts ?? hashOfLines(run.map((one) => one.line)),
     at

@@ -40,6 +40,8 @@ export interface ReplayInput {
   readonly decisionOn?: GateOptions['decisionOn']
   /** to whom tokens bind logs by the rules that are tried */
   readonly bindings?: Bindings
+  /** returns the points that peers had when they brought entries of a log; 0 where it is left out */
+  readonly reputationsOf?: (log: LogId) => ReadonlyMap<number, number>
   readonly nowMs: number
   /** only this log */
   readonly log?: LogId | undefined
@@ -154,10 +156,11 @@ class Trial {
   /** Judges the texts of one file. @returns those that get another verdict */
   async take(log: LogId, author: string, file: Uint8Array, range: Range): Promise<readonly ReplayChange[]> {
     const { known, nowMs, sinceMs, decisionOn } = this.input
-    const arrival = { log, author, nowMs }
+    const brought = this.input.compiled.asksReputation ? this.input.reputationsOf?.(log) : undefined
     const changes: ReplayChange[] = []
     for (const here of this.textsIn(log, file, range)) {
       const { index, event, before } = here
+      const arrival = { log, author, nowMs, reputation: brought?.get(index) ?? 0 }
       if (sinceMs !== undefined && event !== undefined && msOfHlc(event.hlc) < sinceMs) continue
       const decided = event?.source === author ? decisionOn?.(log, index)?.verdict : undefined
       let after = decided === undefined ? this.judge(here, arrival) : ruledByPerson(decided)

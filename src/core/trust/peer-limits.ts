@@ -8,6 +8,8 @@ export interface PeerLimits {
   readonly perPeer: RateLimit
   /** announcements of all peers together */
   readonly total: RateLimit
+  /** texts that one peer brings and that come to be held */
+  readonly held: RateLimit
   /** sync and blob streams that one peer opens; their bytes are held back by the disk and not by a rate */
   readonly streams: RateLimit
 }
@@ -16,7 +18,12 @@ export interface PeerLimits {
 export interface PeerLimitsDocument {
   readonly reputation?: Partial<Reputation>
   /** e.g. `{perPeer: {events: 200/s, bytes: 2MiB/s, burst: 4}, total: {events: 1000/s}}` */
-  readonly rateLimits?: { readonly perPeer?: RateDocument; readonly perIdentity?: RateDocument; readonly total?: RateDocument }
+  readonly rateLimits?: {
+    readonly perPeer?: RateDocument
+    readonly perPeerHeld?: RateDocument
+    readonly perIdentity?: RateDocument
+    readonly total?: RateDocument
+  }
 }
 
 /** One rate of a trust file, e.g. `{events: 200/s, bytes: 2MiB/s, burst: 4}`. */
@@ -34,6 +41,7 @@ export const defaultPeerLimits: PeerLimits = {
   reputation: defaultReputation,
   perPeer: { eventsPerSecond: 1000, bytesPerSecond: 8 * MiB, burst: 4 },
   total: { eventsPerSecond: 4000, bytesPerSecond: unlimited, burst: 4 },
+  held: { eventsPerSecond: unlimited, bytesPerSecond: unlimited, burst: 4 },
   streams: { eventsPerSecond: 100, bytesPerSecond: unlimited, burst: 4 }
 }
 
@@ -67,6 +75,7 @@ export function peerLimitsOf({ reputation = {}, rateLimits = {} }: PeerLimitsDoc
     // the line is always well above the floor: else nobody would ever fall below it
     reputation: { ...named, floor: Math.min(named.floor, 4 * named.graylistBelow) },
     perPeer: rateOf(rateLimits.perPeer ?? {}, defaultPeerLimits.perPeer),
+    held: rateOf(rateLimits.perPeerHeld ?? {}, defaultPeerLimits.held),
     total: rateOf(rateLimits.total ?? {}, defaultPeerLimits.total)
   }
 }

@@ -48,6 +48,8 @@ export interface Compiled {
   readonly held: ReadonlyMap<CompiledRule, readonly ConjunctValue[]>
   /** whether verdicts may depend on how many keys said the same */
   readonly countsVoices: boolean
+  /** whether verdicts may depend on who brought an event */
+  readonly asksReputation: boolean
 }
 
 /** What became of one conjunct; unknown where it waits for content or was not looked at. */
@@ -72,7 +74,8 @@ export function makeCompiled(file: TrustFile, rules: readonly CompiledRule[]): C
   const others = rules.filter(({ reach }) => reach.types?.some((pattern) => pattern.endsWith('*')) ?? true)
   const held = new Map(rules.map((rule) => [rule, rule.conjuncts.map(({ text }) => ({ text, value: 'true' as const }))]))
   const countsVoices = file.delegations.some(({ threshold }) => threshold > 1) || rules.some(asksForSignatures)
-  return { file, rules, rulesFor: (type) => groups.get(type) ?? others, held, countsVoices }
+  const asksReputation = rules.some(({ conjuncts }) => conjuncts.some(({ text }) => /\bpeer\s*\.\s*reputation\b/.test(text)))
+  return { file, rules, rulesFor: (type) => groups.get(type) ?? others, held, countsVoices, asksReputation }
 }
 
 /** Returns whether a rule asks how many keys said an event; true, too, for one that only has the words in a text. */
