@@ -20,6 +20,7 @@ import {
   type Pull,
   RejoinError,
   type TextPull,
+  tileWidth,
   Tree,
   utf8,
   verifyCheckpoint,
@@ -38,8 +39,10 @@ import {
   readReplicaFile,
   replaceFileSync,
   sealed,
+  Sums,
   UrgentRecords
 } from '../store/index.ts'
+import { FolderLog } from './folder-log.ts'
 import { plainLog } from './plain.ts'
 import type { Taken } from './replica.ts'
 
@@ -51,33 +54,60 @@ export class FolderReplica implements AsyncDisposable {
   readonly root: string
   readonly network: string
   /** 32 hexadecimal digits, made with the folder */
-  readonly storeId: string | undefined
+  readonly storeId: string
+  private readonly isThere: boolean
+  readonly files: Outside
+  /** what was read back */
+  readonly sums: Sums
   readonly blobs: MediumBlobs
-  private readonly files: Outside
   private readonly folders = new Map<LogId, LogFolder>()
   private readonly urgent: UrgentRecords
   /** logs that were given more in this run */
   readonly grown: Set<LogId> = new Set()
 
-  private constructor(root: string, network: string, storeId: string | undefined) {
+  private isBegun = false
+
+  private constructor(root: string, network: string, storeId: string, isThere: boolean) {
     this.root = root
     this.network = network
     this.storeId = storeId
+    this.isThere = isThere
     this.files = new Outside(root)
-    this.blobs = new MediumBlobs(root)
+    this.sums = Sums.open(this.files)
+    this.blobs = new MediumBlobs(this.files, this.sums)
     this.urgent = UrgentRecords.open(root)
   }
 
   /**
-   * Opens the replica in a folder to write to it, or makes one there; where the folder holds other files, in its subfolder `rejoin`.
-   * @throws E_NOT_FOUND where there is no such folder · E_NETWORK for one of another network · E_PERMISSION E_NO_SPACE E_GONE
+   * Opens the replica in a folder to write to it, or prepares one there; where the folder holds other files, in its subfolder `rejoin`. Nothing is written before
+   * begin().
+   * @throws E_NOT_FOUND where there is no such folder · E_NETWORK for one of another network · E_VERSION E_DAMAGED E_GONE
    */
   static open(dir: string, network: string): FolderReplica {
     const root = placeIn(dir)
-    if (!existsSync(join(root, 'replica.json'))) create(root, network)
-    const { network: theirs, store } = readReplicaFile(new Outside(root))
+    const files = new Outside(root)
+    if (files.size('replica.json') === undefined) return new FolderReplica(root, network, hex(randomBytes(16)), false)
+    const { network: theirs, store } = readReplicaFile(files)
     if (theirs !== network) throw new RejoinError('E_NETWORK', `${root} belongs to the network ${theirs}, not to ${network}`)
-    return new FolderReplica(root, network, store)
+    return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined)
+  }
+
+  /** Makes what a replica needs where it is not there yet; must come before the first write. @throws E_PERMISSION E_NO_SPACE E_IO */
+  begin(): void {
+    if (this.isBegun) return
+    this.isBegun = true
+    if (!this.isThere) create(this.root, this.network, this.storeId)
+    this.blobs.prepare()
+  }
+
+  /** Returns the entries of a log that its checkpoint covers, as it says: nothing is verified. */
+  sizeOf(log: LogId): number {
+    try {
+      return new FolderLog(this.files, log).head()?.size ?? 0
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error
+      return 0
+    }
   }
 
   private folderOf(log: LogId): LogFolder | undefined {
@@ -117,6 +147,7 @@ export class FolderReplica implements AsyncDisposable {
   prepare(): void {}
 
   async accept(log: LogId, blocks: readonly ProvenBlock[]): Promise<Taken> {
+    this.begin()
     let events = 0
     for (const block of blocks) {
       const folder = this.folderOf(log) ?? this.begin(log, block)
@@ -145,9 +176,23 @@ export class FolderReplica implements AsyncDisposable {
     if (folder.size !== checkpoint.size || !equal(folder.tree.root(), checkpoint.root))
       throw new RejoinError('E_INCOMPLETE', `log ${log} has ${folder.size} of ${checkpoint.size} entries`)
     await folder.sync()
+    this.readBack(folder, checkpoint)
     await folder.tiles.flush()
     folder.commit(checkpoint, cose, true)
     folder.writePartialTile()
+  }
+
+  /** Reads the lines that came since the last head from the files again. @throws E_IO where the medium gives others than were written */
+  private readBack(folder: LogFolder, checkpoint: Checkpoint): void {
+    const from = folder.checkpoint?.size ?? 0
+    const aligned = from - (from % tileWidth)
+    const tree = folder.tiles.treeAt(aligned)
+    folder.tiles.appendFrom(tree, aligned, checkpoint.size)
+    if (equal(tree.root(), checkpoint.root)) return
+    folder.cut(from)
+    throw new RejoinError('E_IO', `the medium gives other lines for log ${folder.log} than were written to it`, {
+      hint: 'the medium may be worn out: use another one'
+    })
   }
 
   async conflict(log: LogId, note: Uint8Array): Promise<void> {
@@ -176,7 +221,9 @@ export class FolderReplica implements AsyncDisposable {
   }
 
   async takeUrgent(record: Uint8Array): Promise<void> {
-    this.urgent.add(verifyUrgent(record))
+    const verified = verifyUrgent(record)
+    this.begin()
+    if (this.urgent.add(verified) !== undefined) this.grown.add(verified.log)
     await Promise.resolve()
   }
 
@@ -223,7 +270,7 @@ export function placeIn(dir: string): string {
   return names.every((name) => ours.has(name)) ? dir : join(dir, 'rejoin')
 }
 
-function create(root: string, network: string): void {
+function create(root: string, network: string, store: string): void {
   try {
     mkdirSync(root, { recursive: true })
     for (const folder of ['logs', 'blobs/sha256', 'tmp']) mkdirSync(join(root, folder), { recursive: true })
@@ -236,7 +283,6 @@ function create(root: string, network: string): void {
     utf8('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
     { durable: true }
   )
-  const store = hex(randomBytes(16))
   replaceFileSync(join(root, 'replica.json'), sealed({ format: 'rejoin', version: folderVersion, network, store }), {
     durable: true
   })

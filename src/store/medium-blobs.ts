@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   blobPath,
@@ -9,6 +9,7 @@ import {
   type Digest,
   digestParts,
   equal,
+  partPath,
   rawCid,
   RejoinError,
   sha256
@@ -17,8 +18,9 @@ import { deleteFile, moveFile, openRegular, readFully, sharedMemory } from './bl
 import { PartialBlob, type PartShape } from './blob-part.ts'
 import type { PutOptions, StoredBlob, UnstoredBlob } from './blob-put.ts'
 import { writeSmall, writeStream } from './blob-write.ts'
-import { syncFolder } from './file.ts'
-import { Outside } from './outside.ts'
+import { ioError, syncFolder } from './file.ts'
+import type { Outside } from './outside.ts'
+import type { Sums } from './sums.ts'
 
 /**
  * The blobs of a medium that is written. A blob gets its name only after its file was synced, read back and found right; so a name there is never short
@@ -27,13 +29,39 @@ import { Outside } from './outside.ts'
 export class MediumBlobs {
   readonly root: string
   private readonly files: Outside
-  /** blobs that were read back in this run */
-  readonly verified: Set<Digest> = new Set()
+  private readonly sums: Sums
+  /** called after blobs got their names */
+  onKept: () => void = () => {}
 
-  constructor(root: string) {
-    this.root = root
-    this.files = new Outside(root)
-    for (const folder of ['blobs/sha256', 'tmp']) mkdirSync(join(root, folder), { recursive: true })
+  constructor(files: Outside, sums: Sums) {
+    this.root = files.root
+    this.files = files
+    this.sums = sums
+  }
+
+  /** Makes the folders that blobs are written to, and deletes temporary files that no run can go on with. @throws E_NO_SPACE E_PERMISSION E_IO */
+  prepare(): void {
+    try {
+      for (const folder of ['blobs/sha256', 'tmp']) mkdirSync(join(this.root, folder), { recursive: true })
+      for (const name of this.files.names('tmp'))
+        if (/^put-[0-9a-f]{24}\.part$/.test(name)) unlinkSync(join(this.root, 'tmp', name))
+    } catch (cause) {
+      throw ioError(cause, 'write', this.root)
+    }
+  }
+
+  /** Returns whether a blob is there whole: of the right size, and listed as read back; one that is not listed is read now. @throws E_IO E_GONE */
+  async isWhole(digest: Digest, sizeBytes: number): Promise<boolean> {
+    const path = blobPath(digest)
+    const { algorithm, hex } = digestParts(digest)
+    if (this.files.size(path) !== sizeBytes) return false
+    if (algorithm === 'sha256' && this.sums.has(path, hex)) return true
+    return await this.isRight(join(this.root, path), digest, sizeBytes)
+  }
+
+  /** Returns how much of a large blob an interrupted run left. */
+  partBytes(digest: Digest): number {
+    return this.files.size(partPath(digest)) ?? 0
   }
 
   /** Returns the bytes of a blob, counted, or undefined where it is not there. */
@@ -100,16 +128,28 @@ export class MediumBlobs {
       const target = join(this.root, blobPath(digest))
       await moveFile(path, target)
       folders.add(dirname(target))
-      this.verified.add(digest)
     }
     for (const folder of folders) await syncFolder(folder)
+    for (const { digest } of files) {
+      const { algorithm, hex } = digestParts(digest)
+      if (algorithm === 'sha256') this.sums.add(blobPath(digest), hex)
+    }
+    this.onKept()
   }
 
-  /** Reads a file that was written and compares it with its digest. @throws E_BAD_OBJECT; then the file is gone */
+  /** Reads a file that was written and compares it with its digest. @throws E_IO; then the file is gone */
   private async readBack(path: string, digest: Digest, sizeBytes: number): Promise<void> {
+    if (await this.isRight(path, digest, sizeBytes)) return
+    await deleteFile(path)
+    throw misread(digest)
+  }
+
+  private async isRight(path: string, digest: Digest, sizeBytes: number): Promise<boolean> {
     const file = await openRegular(path)
-    if (file === undefined) throw misread(digest)
-    const hash = createHash(digestParts(digest).algorithm)
+    if (file === undefined) return false
+    const { algorithm, hex } = digestParts(digest)
+    const hash = createHash(algorithm)
+    const plain = algorithm === 'sha256' ? undefined : createHash('sha256')
     try {
       const memory = [0, 1].map(() => sharedMemory(chunkBytes))
       const load = async (at: number): Promise<Uint8Array> => {
@@ -123,13 +163,14 @@ export class MediumBlobs {
         next = load(at + chunkBytes)
         next.catch(() => {})
         hash.update(bytes)
+        plain?.update(bytes)
       }
     } finally {
       await file.close()
     }
-    if (hash.digest('hex') === digestParts(digest).hex) return
-    await deleteFile(path)
-    throw misread(digest)
+    if (hash.digest('hex') !== hex) return false
+    this.sums.add(blobPath(digest), plain?.digest('hex') ?? hex)
+    return true
   }
 }
 

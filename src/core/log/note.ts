@@ -30,12 +30,12 @@ function parseSignature(line: string): NoteSignature {
 
 /**
  * Returns the two parts of a signed note.
- * @throws E_TOO_LARGE over 16 KiB · E_UTF8 · E_NOTE
+ * @param maxBytes 16 KiB where it is left out
+ * @throws E_TOO_LARGE over it · E_UTF8 · E_NOTE
  * @see C2SP signed-note
  */
-export function parseNote(bytes: Uint8Array): Note {
-  if (bytes.length > maxNoteBytes)
-    throw new RejoinError('E_TOO_LARGE', `a signed note of ${bytes.length} bytes is over ${maxNoteBytes}`)
+export function parseNote(bytes: Uint8Array, maxBytes: number = maxNoteBytes): Note {
+  if (bytes.length > maxBytes) throw new RejoinError('E_TOO_LARGE', `a signed note of ${bytes.length} bytes is over ${maxBytes}`)
   const whole = textOf(bytes)
   const split = whole.lastIndexOf('\n\n')
   const controls = /[\u0000-\u0009\u000b-\u001f\u007f]/
