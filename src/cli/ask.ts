@@ -80,10 +80,17 @@ export async function printAll(
 }
 
 function wordProgress(record: AnyRecord): string {
-  const { done, total } = record
+  const { done, total, rate, left } = record
   if (typeof done === 'number' && typeof total === 'number') {
     const share = total === 0 ? 1 : done / total
-    return `[${'#'.repeat(Math.round(share * 30)).padEnd(30)}] ${done} of ${total}`
+    const bar = `[${'#'.repeat(Math.round(share * 30)).padEnd(30)}]`
+    if (typeof rate !== 'number') return `${bar} ${done} of ${total}`
+    const time = typeof left === 'number' ? `, ${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')} left` : ''
+    return `${bar} ${megabytes(done)} of ${megabytes(total)} MB, ${megabytes(rate)} MB/s${time}`
   }
   return `${String(record['entries'] ?? 0)} events, ${String(record['bytes'] ?? 0)} bytes`
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
 }

@@ -99,9 +99,16 @@ function program(): Command {
           await (await import('./commands/log.ts')).log(context, name, flags)
       )
     )
-  add('export <replica>', 'write all that this node passes on to a folder').action(
-    action(async (context, replica: string) => await (await import('./commands/files.ts')).files(context, 'export', { replica }))
-  )
+  add('export <replica>', 'write what this node passes on to a folder')
+    .option('--to <node>', 'leave out what this node is known to hold (repeatable)', many)
+    .option('--since <frontier>', 'leave out what a file with a frontier says is held')
+    .option('--assume <node>', 'leave out what this node is assumed to hold')
+    .action(
+      action(
+        async (context, replica: string, flags: object) =>
+          await (await import('./commands/files.ts')).files(context, 'export', { replica, ...flags })
+      )
+    )
   add('import <replica>', 'take in what a folder, or the URL of one, holds and the rules want').action(
     action(async (context, replica: string) =>
       /^https?:/i.test(replica)

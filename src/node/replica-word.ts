@@ -42,3 +42,10 @@ export async function openFileReplica(word: string): Promise<FileReplica> {
       throw new RejoinError('E_USAGE', `${word} is no folder`)
   }
 }
+
+/** Returns the path of the folder that a word names. @throws E_USAGE where it names something else */
+export function needFolderWord(word: string): string {
+  const named = replicaWord(word)
+  if (named.kind === 'folder') return named.path
+  throw new RejoinError('E_USAGE', `${word} is no folder`, { hint: named.kind === 'peer' ? `a folder is ./${word}` : '' })
+}

@@ -1,9 +1,11 @@
 import { base64, forkPath, hex, type LogId, tokenAudience } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
+import { listMarks } from './medium-mark.ts'
 import type { Node } from './node.ts'
 import type { NamedEvent } from './repository.ts'
 import { digestOfStatement, disputedTags, type Tag } from './tags.ts'
+import { type SiteRecord, Sites } from './sites.ts'
 import type { VerbContext } from './verbs.ts'
 
 type Nothing = Readonly<Record<string, never>>
@@ -70,8 +72,16 @@ export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenera
       ...node.replica.conflicts().map((log) => conflictOf(node, log)),
       ...(await disputedTags(node)).map((tag) => disputeOf(node, tag))
     ],
-    sites: [],
+    sites: sitesOf(node),
     forge: null
   }
   yield await Promise.resolve(record)
+}
+
+/** What is known of the nodes on the far side of media. */
+function sitesOf(node: Node): readonly SiteRecord[] {
+  const marks = listMarks(node.root)
+  const exported = new Map<string, number>()
+  for (const { logs } of marks) for (const [log, size] of logs) exported.set(log, Math.max(size, exported.get(log) ?? 0))
+  return new Sites(node).list(marks.map(({ at }) => at).toSorted()[0], exported)
 }

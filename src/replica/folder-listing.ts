@@ -1,5 +1,17 @@
-import { entriesPerFile, logFolder, type LogId, maxCoseBytes, maxLineBytes, utf8 } from '../core/index.ts'
-import { type Descriptor, OciIndex, type RootChange, replaceFileSync } from '../store/index.ts'
+import {
+  codeOf,
+  encodeHeads,
+  entriesPerFile,
+  headsPath,
+  isLogId,
+  logFolder,
+  type LogId,
+  maxCoseBytes,
+  maxLineBytes,
+  utf8
+} from '../core/index.ts'
+import { type Descriptor, headLineIn, OciIndex, type RootChange, replaceFileSync } from '../store/index.ts'
+import { FolderLog } from './folder-log.ts'
 import type { FolderReplica } from './folder-replica.ts'
 
 const maxEntriesBytes = entriesPerFile * (maxLineBytes + 1)
@@ -66,6 +78,20 @@ Other programs can read it:
 
 Please change nothing below logs, blobs and parts. Other files beside these are left alone.
 `
+
+/** Writes the file `heads`, for readers that can't list folders. @throws E_NO_SPACE E_IO */
+export function writeHeads(target: FolderReplica): void {
+  const lines: string[] = []
+  for (const log of target.files.names('logs').filter(isLogId))
+    try {
+      const line = headLineIn(target.root, log, new FolderLog(target.files, log).opened().publicKey, 0)
+      if (line !== undefined) lines.push(line)
+    } catch (error) {
+      // a damaged log is not listed; who reads it names what is wrong
+      if (codeOf(error) === undefined) throw error
+    }
+  replaceFileSync(`${target.root}/${headsPath}`, encodeHeads(target.storeId, lines), { durable: true })
+}
 
 /** Writes README.txt where it is missing or another one. */
 export function writeReadme(target: FolderReplica): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   type Checkpoint,
   checkpointPath,
@@ -45,6 +45,7 @@ import {
 import { FolderLog } from './folder-log.ts'
 import { plainLog } from './plain.ts'
 import type { Taken } from './replica.ts'
+import { type Histories, rootOfFirst } from './histories.ts'
 
 /**
  * A folder on a medium that is written: it carries what it is given, judges nothing, and knows no key. Lines go to the end of their files and are durable
@@ -55,7 +56,8 @@ export class FolderReplica implements AsyncDisposable {
   readonly network: string
   /** 32 hexadecimal digits, made with the folder */
   readonly storeId: string
-  private readonly isThere: boolean
+  /** false for one that begin() is to make */
+  readonly isThere: boolean
   readonly files: Outside
   /** what was read back */
   readonly sums: Sums
@@ -66,6 +68,11 @@ export class FolderReplica implements AsyncDisposable {
   readonly grown: Set<LogId> = new Set()
 
   private isBegun = false
+  readonly histories: Histories = {
+    rootAt: (log, size) => (this.urgent.fork(log) === undefined ? rootOfFirst(this.folderOf(log), size) : undefined),
+    tileAsked: (log, roots, size) => firstOther(this.needFolder(log), roots, size),
+    settle: async (log, theirs) => await this.settle(log, theirs)
+  }
 
   private constructor(root: string, network: string, storeId: string, isThere: boolean) {
     this.root = root
@@ -86,10 +93,19 @@ export class FolderReplica implements AsyncDisposable {
   static open(dir: string, network: string): FolderReplica {
     const root = placeIn(dir)
     const files = new Outside(root)
+    if (files.size('keys/writer') !== undefined)
+      throw new RejoinError('E_EXISTS', `${root} is the data folder of a node, which writes it itself`, {
+        hint: `rejoin import ${root} reads it`
+      })
     if (files.size('replica.json') === undefined) return new FolderReplica(root, network, hex(randomBytes(16)), false)
     const { network: theirs, store } = readReplicaFile(files)
     if (theirs !== network) throw new RejoinError('E_NETWORK', `${root} belongs to the network ${theirs}, not to ${network}`)
     return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined)
+  }
+
+  /** The folder that it lies in. */
+  get parent(): string {
+    return dirname(this.root)
   }
 
   /** Makes what a replica needs where it is not there yet; must come before the first write. @throws E_PERMISSION E_NO_SPACE E_IO */
@@ -150,7 +166,7 @@ export class FolderReplica implements AsyncDisposable {
     this.begin()
     let events = 0
     for (const block of blocks) {
-      const folder = this.folderOf(log) ?? this.begin(log, block)
+      const folder = this.folderOf(log) ?? this.beginLog(log, block)
       const carried = withoutOverlong(block)
       folder.append(carried, carried.lines, carried.tileHash)
       for (const { withheld } of carried.lines) if (!withheld) events++
@@ -159,7 +175,7 @@ export class FolderReplica implements AsyncDisposable {
     return await Promise.resolve({ events, refused: 0, held: 0 })
   }
 
-  private begin(log: LogId, block: ProvenBlock): LogFolder {
+  private beginLog(log: LogId, block: ProvenBlock): LogFolder {
     const [first] = block.lines
     if (first === undefined || first.index !== 0 || first.withheld)
       throw new RejoinError('E_OPENED', `log ${log} does not begin with its first line`)
@@ -169,8 +185,7 @@ export class FolderReplica implements AsyncDisposable {
   }
 
   async commit(log: LogId, checkpoint: Checkpoint, cose: Uint8Array | undefined): Promise<void> {
-    const folder = this.folderOf(log)
-    if (folder === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not there`)
+    const folder = this.needFolder(log)
     if ((folder.checkpoint?.size ?? 0) >= checkpoint.size) return
     verifyCheckpoint(checkpoint.note, log, folder.opened.publicKey)
     if (folder.size !== checkpoint.size || !equal(folder.tree.root(), checkpoint.root))
@@ -204,8 +219,7 @@ export class FolderReplica implements AsyncDisposable {
       await this.takeUrgent(makeSizeForkProof(firstLine(folder), ours, theirs))
   }
 
-  /** Takes another history of a log, whose head and hashes were verified, and keeps the proof that there are two. */
-  async settle(log: LogId, theirs: ForkSide): Promise<'fork' | 'same' | 'unknown'> {
+  private async settle(log: LogId, theirs: ForkSide): Promise<'fork' | 'same' | 'unknown'> {
     const folder = this.folderOf(log)
     const ours = folder?.checkpoint
     if (folder === undefined || ours === undefined) return 'unknown'
@@ -218,6 +232,12 @@ export class FolderReplica implements AsyncDisposable {
       if (codeOf(error) !== 'E_PROOF') throw error
       return 'unknown'
     }
+  }
+
+  private needFolder(log: LogId): LogFolder {
+    const folder = this.folderOf(log)
+    if (folder === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not there`)
+    return folder
   }
 
   async takeUrgent(record: Uint8Array): Promise<void> {
@@ -239,6 +259,15 @@ export class FolderReplica implements AsyncDisposable {
     for (const folder of this.folders.values()) await folder.close()
     this.folders.clear()
   }
+}
+
+/** Returns the tile in which another history first differs, by the roots of its tiles. */
+function firstOther({ tiles, checkpoint }: LogFolder, roots: Uint8Array, size: number): number {
+  const common = Math.min(Math.floor((checkpoint?.size ?? 0) / tileWidth), roots.length / 32)
+  const ours = tiles.rootsOf(1, 0, common)
+  for (let tile = 0; tile < common; tile++)
+    if (!equal(ours.subarray(tile * 32, tile * 32 + 32), roots.subarray(tile * 32, tile * 32 + 32))) return tile
+  return Math.min(common, Math.floor((size - 1) / tileWidth))
 }
 
 function firstLine(folder: LogFolder): Uint8Array {

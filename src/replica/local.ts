@@ -36,6 +36,7 @@ import { type Gate, verdictLines } from '../trust/index.ts'
 import { beginLog } from './begin-log.ts'
 import { afterEntry } from './block-part.ts'
 import { anyBringer, type Bringers, overHeld, withinHeld } from './brought.ts'
+import { type Histories, historiesOf } from './histories.ts'
 import { verifiedOnly, withNoteOf } from './cosigned.ts'
 import { Endings, type JudgeAgain } from './endings.ts'
 import { StoreEnds } from './ends.ts'
@@ -60,6 +61,7 @@ export class LocalReplica implements Replica {
   private readonly authors = new Map<LogId, PublicKey>()
   private readonly ends: StoreEnds
   readonly endings: Endings
+  readonly histories: Histories
   private readonly judgeAgain: JudgeAgain
   private readonly verdicts: Verdicts
   private readonly unseen: Unseen
@@ -79,6 +81,7 @@ export class LocalReplica implements Replica {
     this.ends = hooks.ends ?? new StoreEnds(store)
     this.judgeAgain = hooks.judgeAgain ?? (async (log, indexes) => void (await Array.fromAsync(this.rejudge(log, indexes))))
     this.endings = new Endings(store, this.ends, this.judgeAgain, hooks)
+    this.histories = historiesOf(store, this.endings)
   }
 
   journal(): { readonly storeId: string; readonly seq: number } {

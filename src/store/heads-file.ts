@@ -10,6 +10,7 @@ import {
   headsPath,
   type LogId,
   parseCheckpoint,
+  type PublicKey,
   RejoinError
 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from './file.ts'
@@ -52,20 +53,8 @@ export class HeadsOfStore {
   }
 
   private lineOf(log: LogId): string | undefined {
-    const { root } = this.store
-    const note = readFileRangeSync(join(root, checkpointPath(log)), 0, maxNoteBytes)
-    if (note === undefined || note.length === 0) return undefined
-    const head = parseCheckpoint(note)
-    return headLine({
-      log,
-      size: head.size,
-      root: head.root,
-      checkpoint: digestOf(note),
-      author: this.store.opened(log).publicKey,
-      texts: this.store.textsOf(log),
-      closed: existsSync(join(root, closedPath(log))),
-      fork: existsSync(join(root, forkPath(log)))
-    })
+    const { store } = this
+    return headLineIn(store.root, log, store.opened(log).publicKey, store.textsOf(log))
   }
 
   private write(): void {
@@ -84,4 +73,21 @@ export class HeadsOfStore {
     this.stopGrown()
     if (this.timer !== undefined || !existsSync(join(this.store.root, headsPath))) this.write()
   }
+}
+
+/** Returns the line of a log in a folder, undefined where it has no checkpoint. @throws E_NOTE E_CHECKPOINT where that is damaged */
+export function headLineIn(root: string, log: LogId, author: PublicKey, texts: number): string | undefined {
+  const note = readFileRangeSync(join(root, checkpointPath(log)), 0, maxNoteBytes)
+  if (note === undefined || note.length === 0) return undefined
+  const head = parseCheckpoint(note)
+  return headLine({
+    log,
+    size: head.size,
+    root: head.root,
+    checkpoint: digestOf(note),
+    author,
+    texts,
+    closed: existsSync(join(root, closedPath(log))),
+    fork: existsSync(join(root, forkPath(log)))
+  })
 }

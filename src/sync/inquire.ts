@@ -163,7 +163,7 @@ function edgeOfTiles(roots: Uint8Array): readonly Uint8Array[] {
  * Returns the hashes of a tree that tile roots, the edge of its last tile and the lines of one tile give.
  * @throws E_ROOT where the lines are not those of their tile
  */
-function readerOf(size: number, roots: Uint8Array, edge: readonly Uint8Array[], lines: readonly EntryLine[]): HashReader {
+export function readerOf(size: number, roots: Uint8Array, edge: readonly Uint8Array[], lines: readonly EntryLine[]): HashReader {
   const inTile = readerOfLines(lines)
   const from = lines[0]?.index ?? 0
   const to = lines.reduce((end, line) => end + line.size, from)

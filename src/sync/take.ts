@@ -1,13 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import {
-  type Checkpoint,
   codeOf,
   concat,
   encodeWithheld,
+  equal,
   type EntryBlock,
   hashOfLogId,
   isOfWriter,
   linesOf,
   type LogId,
+  type Offer,
   Plan,
   type ProvenBlock,
   type Pull,
@@ -17,7 +19,16 @@ import {
   utf8,
   type WireHead
 } from '../core/index.ts'
-import { type FileFault, type FileHead, type FileReplica, faultIn, type Replica, type Taken } from '../replica/index.ts'
+import {
+  type FileFault,
+  type FileHead,
+  type FileReplica,
+  faultIn,
+  type Histories,
+  type Replica,
+  type Taken
+} from '../replica/index.ts'
+import { readerOf } from './inquire.ts'
 
 /** What a Taker brings things into: a node's own replica, whose gate judges everything, or a folder, which carries what it is given. */
 export type TakeTarget = Pick<
@@ -29,6 +40,7 @@ export type TakeTarget = Pick<
    * offered now. Absent where there are never such lines.
    */
   readonly retreat?: (pull: Pull) => Pull | undefined
+  readonly histories: Histories
 }
 
 /** What a Taker tells while it works. */
@@ -98,7 +110,29 @@ export class Taker {
     for await (const record of source.urgent(wait)) await this.takeUrgent(record)
     const heads = (await source.heads({ ...wait, onFault: (fault) => this.fault(fault) })).filter(isChosen)
     for (const head of heads) await this.takeLog(source, head)
+    await this.takeTexts(source, heads)
     return this.result
+  }
+
+  /** Takes texts that the target has as hashes only and wants. */
+  private async takeTexts(source: FileReplica, heads: readonly FileHead[]): Promise<void> {
+    // files keep no account of what was asked: each time is the first
+    const pulls = this.target.seek(
+      new Uint8Array(32),
+      randomBytes(16),
+      heads.map((head) => ({ ...head, log: hashOfLogId(head.log) }))
+    )
+    const listed = new Set(heads.map(({ log }) => log))
+    for (const { log, ranges } of pulls.filter((pull) => listed.has(pull.log)))
+      try {
+        for (const { from, to } of ranges)
+          for await (const block of source.blocks(log, from, to, { signal: this.signal })) {
+            if (block.from !== from && block.from % tileWidth !== 0) continue
+            this.count(await this.target.takeTexts(log, block, new Uint8Array(32)))
+          }
+      } catch (error) {
+        this.fault(faultIn(error, `logs/${log}`))
+      }
   }
 
   /** Takes a closing or fork proof. A bad one is a fault. */
@@ -120,6 +154,7 @@ export class Taker {
       const [surveyed] = this.target.survey([wire])
       const pull = surveyed?.look === true ? await this.lookInto(source, head, wire, surveyed) : surveyed
       if (pull !== undefined) await this.pull(source, head, pull)
+      else await this.compare(source, head)
     } catch (error) {
       this.fault(faultIn(error, `logs/${log}`))
     }
@@ -135,6 +170,14 @@ export class Taker {
       return this.target.looked?.(wire, first)[0]
     }
     return undefined
+  }
+
+  /** Looks whether a head that brings nothing new is at least of the history that is here. An older head is none of anybody's business. */
+  private async compare(source: FileReplica, head: FileHead): Promise<void> {
+    const ours = this.target.histories.rootAt(head.log, head.size)
+    if (ours === undefined || equal(ours, head.root)) return
+    const plan = await this.planFor(source, head, { log: head.log, author: head.author, have: new Tree(), size: head.size })
+    if (plan !== undefined) await this.contradict(source, head, plan.plan.offer)
   }
 
   private async pull(source: FileReplica, head: FileHead, pull: Pull): Promise<void> {
@@ -174,7 +217,6 @@ export class Taker {
     const wait = { signal: this.signal }
     const made = async (have: Tree, derive: boolean): Promise<Plan> =>
       Plan.make(have, await source.offer(head, have.size, { ...wait, derive }))
-    let checkpoint: Checkpoint | undefined
     for (const derive of [false, true])
       try {
         return { plan: await made(pull.have, derive), from: pull.have.size }
@@ -184,11 +226,21 @@ export class Taker {
     const back = this.target.retreat?.(pull)
     if (back !== undefined) return await this.planFor(source, head, back)
     // what lies there is a history of its own, or it is damaged
-    checkpoint = (await made(new Tree(), true)).offer.checkpoint
-    this.conflicts.add(head.log)
-    this.hooks.onConflict?.(head.log)
-    await this.target.conflict(head.log, checkpoint.note)
+    await this.contradict(source, head, (await made(new Tree(), true)).offer)
     return undefined
+  }
+
+  /** Takes note of another history of a log, which its own hashes prove, and makes the proof that there are two. */
+  private async contradict(source: FileReplica, head: FileHead, { checkpoint, tileHashes, edge }: Offer): Promise<void> {
+    const { log } = head
+    this.conflicts.add(log)
+    this.hooks.onConflict?.(log)
+    await this.target.conflict(log, checkpoint.note)
+    const from = this.target.histories.tileAsked(log, tileHashes, checkpoint.size) * tileWidth
+    const to = Math.min(from + tileWidth, checkpoint.size)
+    const { text } = await blockOf(source.blocks(log, from, to, { signal: this.signal }))
+    const read = readerOf(checkpoint.size, tileHashes, edge, linesOf({ from, count: to - from, text }))
+    await this.target.histories.settle(log, { checkpoint, read })
   }
 
   /** Yields the proven entries from where the plan begins; damaged ones are replaced by their hashes, and told. */

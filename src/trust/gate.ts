@@ -138,6 +138,11 @@ export class Gate {
     return undefined
   }
 
+  /** Returns the did:keys of an identity. */
+  keysOf(name: string): readonly string[] {
+    return [...this.names].flatMap(([did, one]) => (one === name ? [did] : []))
+  }
+
   /** Returns the name of who writes a log, at one of its entries or now, or the writer's did:key. */
   authorName(log: LogId, key: PublicKey, index: number = Number.MAX_SAFE_INTEGER): string {
     const did = didOf(key)

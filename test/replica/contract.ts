@@ -30,7 +30,8 @@ export function writeLog(root: string, { log, lines, checkpoint, cose }: SampleL
 
 /** Makes a folder with two logs, of 700 and of 3 entries, and three blobs, one of them of several chunks. */
 export async function sampleContents(root: string): Promise<Contents> {
-  await using _made = FolderReplica.open(root, 'lab')
+  await using made = FolderReplica.open(root, 'lab')
+  made.begin()
   const logs = [sampleLog(700, 'writer'), sampleLog(3, 'other')]
   for (const one of logs) writeLog(root, one)
   const blobs = new Map<Digest, Uint8Array>()

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
-import { print } from '../output.ts'
+import { print, printable } from '../output.ts'
 
 /** Returns a word that names a replica so that a process in another folder understands it. */
 export async function absoluteWord(word: string): Promise<string> {
@@ -14,7 +14,7 @@ export async function absoluteWord(word: string): Promise<string> {
 export async function files(
   context: Context,
   verb: 'export' | 'import' | 'sync-files',
-  args: { readonly replica: string }
+  args: { readonly replica: string; readonly since?: string }
 ): Promise<number> {
   let last: AnyRecord | undefined
   const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
@@ -24,7 +24,10 @@ export async function files(
     }
   }
   const replica = await absoluteWord(args.replica)
-  await printAll(context, kept(ask(context, verb, { ...args, replica })), (record) => print(wordResult(record)))
+  const since = args.since === undefined ? {} : { since: resolve(args.since) }
+  await printAll(context, kept(ask(context, verb, { ...args, ...since, replica })), (record) =>
+    showRecord(record, args.replica, context.quiet)
+  )
   return exitOf(last)
 }
 
@@ -35,7 +38,62 @@ export function exitOf(result: AnyRecord | undefined): number {
   return result?.['complete'] === true ? 0 : 10
 }
 
-function wordResult(record: AnyRecord): string {
-  const say = (member: string): string => String(record[member])
-  return `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes; ${say('missing')} missing, ${say('bad')} bad`
+/** Prints a record of a verb that moves things, in words. */
+export function showRecord(record: AnyRecord, word: string, quiet = false): void {
+  if (record.kind === 'artifact') {
+    if (!quiet) print(wordArtifact(record))
+  } else if (record.kind === 'fault')
+    print(`damaged   ${printable(String(record['path']))}: ${printable(String(record['reason']))}`)
+  else if (record.kind === 'result') for (const line of wordResult(record, word)) print(line)
+}
+
+function wordArtifact(record: AnyRecord): string {
+  const along = Object.entries((record['with'] ?? {}) as Readonly<Record<string, number>>)
+  const name = record['name'] ?? String(record['digest']).slice(0, 19)
+  const with_ = along.length === 0 ? '' : `  with ${along.map(([type, count]) => `${count} ${type}`).join(', ')}`
+  const lacks = Number(record['missing'] ?? 0) > 0 ? `  ${String(record['missing'])} blobs missing` : ''
+  return printable(
+    `artifact  ${String(name)}  ${String(record['artifactType'])}  ${plural(record['blobs'], 'blob')}, ${sizeOf(record['bytes'])}${with_}${lacks}`
+  )
+}
+
+function plural(count: unknown, word: string): string {
+  return `${String(count ?? 0)} ${word}${count === 1 ? '' : 's'}`
+}
+
+function sizeOf(bytes: unknown): string {
+  const value = Number(bytes ?? 0)
+  if (value < 1000) return plural(value, 'byte')
+  const power = Math.min(4, Math.floor(Math.log10(value) / 3))
+  return `${(value / 1000 ** power).toPrecision(3)} ${['', 'kB', 'MB', 'GB', 'TB'][power] ?? ''}`
+}
+
+/** Says what was done, whether the medium may be removed, what is missing and what to run next. */
+function* wordResult(record: AnyRecord, word: string): Generator<string> {
+  const count = (member: string): number => Number(record[member] ?? 0)
+  const { verb } = record
+  const done = record['complete'] === true ? 'complete' : 'not complete'
+  const moved = `${plural(count('blobs'), 'blob')}, ${sizeOf(count('bytes'))}`
+  const inward = `${plural(count('events'), 'event')} in, ${count('refused')} refused, ${count('held')} held`
+  if (verb === 'export')
+    yield record['unchanged'] === true
+      ? `${done}: nothing new for ${word}; it may be removed`
+      : `${done}: ${plural(count('events'), 'event')}, ${moved} written to ${word}; it may be removed`
+  else if (verb === 'sync') yield `${done}: ${inward}, ${count('sent')} out, ${moved}; ${word} may be removed`
+  else yield `${done}: ${inward}, ${moved}; ${word} may be removed`
+  if (count('missing') > 0)
+    yield verb === 'export'
+      ? `missing: ${plural(count('missing'), 'blob')} that the events name ${count('missing') === 1 ? 'is' : 'are'} not here either; rejoin sync PEER may bring them`
+      : `missing: ${plural(count('missing'), 'blob')}; the next stick, or rejoin sync PEER, may bring them`
+  if (count('bad') > 0)
+    yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken. rejoin check ${word} looks for more`
+  if (count('conflicts') > 0)
+    yield `FORK: ${plural(count('conflicts'), 'log')} with two histories, frozen; rejoin status names them`
+  if (count('unknown') > 0)
+    yield `passed over: ${plural(count('unknown'), 'log')} by writers that no rule knows; rejoin peers lists them, rejoin trust add NAME KEY lets one in`
+  if (record['receipt'] === 'local')
+    yield `${word} can't be written: the receipt stays here. Who sent it may be told this code: ${String(record['code'])}`
+  else if (record['receipt'] === 'written' && count('events') + count('blobs') > 0)
+    yield `next: bring ${word} back; rejoin import there, and rejoin status, show what arrived here`
+  if (verb === 'export' && record['unchanged'] !== true) yield `next: on the other side, rejoin import ${word}`
 }

@@ -13,6 +13,7 @@ export async function status(context: Context): Promise<number> {
     for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
       print(`peer       ${printable(peer.address)}  ${peer.direction}`)
     for (const forge of record['forge'] as readonly ForgeState[]) printForge(forge)
+    for (const site of record['sites'] as readonly Site[]) print(wordSite(site))
     for (const one of record['conflicts'] as readonly (Conflict | Dispute)[])
       print(one.kind === 'tag' ? `TAG        ${wordDispute(one)}` : `FORK       ${wordConflict(one)}`)
   })
@@ -68,4 +69,17 @@ function wordDispute({ repository, tag, winner, losers }: Dispute): string {
   const word = ({ digest, author }: Statement): string =>
     `${digest === null ? 'nothing' : digest.slice(0, 19)} by ${printable(author)}`
   return `${repository}:${tag} is ${word(winner)}; ${losers.map(word).join(', ')} said otherwise; setting the tag again settles it`
+}
+
+interface Site {
+  readonly name: string
+  readonly confirmed: number
+  readonly onItsWay: number
+  readonly behind: number
+  readonly since: string | null
+}
+
+function wordSite({ name, confirmed, onItsWay, behind, since }: Site): string {
+  const way = onItsWay === 0 ? '' : `, ${onItsWay} on their way since ${since ?? 'some time'}`
+  return `site       ${printable(name)}  ${confirmed} events confirmed${way}${behind === 0 ? '' : `, ${behind} on no medium yet`}`
 }

@@ -1,8 +1,8 @@
 import { RejoinError } from '../../core/index.ts'
 import { mergeFolders } from '../../node/index.ts'
 import type { Context } from '../context.ts'
-import { print, printJson } from '../output.ts'
-import { absoluteWord, exitOf, files } from './files.ts'
+import { printJson } from '../output.ts'
+import { absoluteWord, exitOf, files, showRecord } from './files.ts'
 
 /** Syncs with a replica of files, or two of them with each other, which needs no node. @returns the exit code */
 export async function syncFiles(context: Context, words: readonly string[]): Promise<number> {
@@ -11,9 +11,6 @@ export async function syncFiles(context: Context, words: readonly string[]): Pro
   if (second === undefined) return await files(context, 'sync-files', { replica: first })
   const result = await mergeFolders(await absoluteWord(first), await absoluteWord(second), context.signal)
   if (context.json) printJson(result)
-  else
-    print(
-      `${result.complete ? 'complete' : 'not complete'}: ${result.events} events, ${result.blobs} blobs, ${result.bytes} bytes`
-    )
+  else showRecord({ ...result, verb: 'sync' }, `${first} and ${second}`)
   return exitOf({ ...result })
 }

@@ -1,0 +1,266 @@
+import { chunkBytes, dagOfLeaves, digestOf, type Frontier, type LogId, RejoinError } from '../core/index.ts'
+import { type FileFault, Folder, FolderReplica, listRoots, relist, unlist, writeHeads, writeReadme } from '../replica/index.ts'
+import { asGone, roomOn } from '../store/index.ts'
+import { type BlobNeed, type Held, takeBlobs, Taker, withoutHeld } from '../sync/index.ts'
+import type { VerbRecord } from './control.ts'
+import { type ArtifactNeeds, artifactsIn, type EntrySpan } from './export-artifacts.ts'
+import { heldBy, inOrder, rootsOf, rounded, sizeText } from './export-order.ts'
+import { ArtifactLines } from './artifact-lines.ts'
+import { type MediumMark, readMark, writeMark } from './medium-mark.ts'
+import type { Node } from './node.ts'
+import { Pace } from './pace.ts'
+import { Sites } from './sites.ts'
+
+/** How an export is made. */
+export interface ExportOptions {
+  readonly signal: AbortSignal
+  readonly say: (record: VerbRecord) => void
+  /** what those who are to get it are known to hold: the rest is written. Everything where it is empty */
+  readonly receivers?: readonly Frontier[]
+  /** which artifacts go; all where it is left out */
+  readonly isChosen?: (artifact: ArtifactNeeds) => boolean
+}
+
+/** What an export came to. */
+export interface ExportResult {
+  readonly events: number
+  readonly blobs: number
+  readonly bytes: number
+  /** blobs that the events name and that neither the node nor the medium has */
+  readonly missing: number
+  readonly bad: readonly FileFault[]
+  readonly conflicts: number
+  /** nothing had to be written */
+  readonly unchanged: boolean
+  readonly root: string
+  readonly medium: string
+}
+
+/** room that is left on a medium whatever happens */
+const reserveBytes = 4 * 1024 * 1024
+/** how often index.json and the list of sums are brought up to date while blobs are written, in milliseconds */
+const listEveryMs = 5000
+
+/**
+ * Writes what this node passes on to a folder: lines first, then small blobs, then large ones in the order in which artifacts become whole. What is there
+ * already stays; an interrupted export goes on where it was.
+ * @throws E_NO_SPACE before the first write where it can't fit · E_GONE where the medium went away · E_NETWORK E_PERMISSION
+ */
+export async function exportTo(node: Node, dir: string, options: ExportOptions): Promise<ExportResult> {
+  if (!node.writer.lacksTail) node.writer.sign()
+  let root = dir
+  try {
+    await using target = FolderReplica.open(dir, node.store.network)
+    root = target.root
+    return await new Exporting(node, target, options).run()
+  } catch (error) {
+    throw asGone(error, root)
+  }
+}
+
+class Exporting {
+  private readonly node: Node
+  private readonly target: FolderReplica
+  private readonly options: ExportOptions
+  private readonly pace: Pace
+  private readonly held: ReadonlyMap<LogId, Held>
+  private readonly bad: FileFault[] = []
+
+  constructor(node: Node, target: FolderReplica, options: ExportOptions) {
+    this.node = node
+    this.target = target
+    this.options = options
+    this.pace = new Pace(options.say)
+    this.held = heldBy(node, options.receivers ?? [])
+  }
+
+  async run(): Promise<ExportResult> {
+    const { node, target, options } = this
+    const sites = new Sites(node)
+    const mark = readMark(node.root, target.storeId)
+    const blobCount = target.files.names('blobs/sha256').length
+    const usable = mark?.store === node.store.journal.storeId && mark.blobCount <= blobCount ? mark : undefined
+    const grown = this.spans((log) => target.sizeOf(log))
+    if (usable?.seq === node.store.journal.seq && grown.length === 0 && !sites.hasNewsFor(target))
+      return { ...this.nothing(), missing: usable.missing }
+    const artifacts = (
+      await Array.fromAsync(
+        artifactsIn(
+          node.store,
+          node.blobs,
+          this.spans((log) => this.from(log, usable))
+        )
+      )
+    ).filter((artifact) => options.isChosen?.(artifact) ?? true)
+    const needs = await this.lacking(inOrder(artifacts))
+    const lineBytes = this.bytesOf(grown)
+    this.refuseWhereFull(needs, lineBytes)
+    this.pace.expect(lineBytes + needs.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0))
+    const isNew = grown.length > 0 || needs.length > 0
+    const logs = new Set(grown.map(({ log }) => log))
+    target.begin()
+    unlist(target, logs)
+    await using own = Folder.open(node.root)
+    const taker = new Taker(target, {
+      signal: options.signal,
+      onEntries: (_, events, bytes) => this.pace.add({ bytes, events }),
+      onFault: (fault) => this.fault(fault)
+    })
+    await taker.takeAll(withoutHeld(own, this.held), ({ log }) => logs.has(log))
+    const lines = new ArtifactLines(node, artifacts, options.say)
+    const done = await this.write(own, needs, artifacts, lines)
+    sites.putOn(target)
+    this.finish(new Set([...logs, ...target.grown]), artifacts, done.bad === 0)
+    const taken = taker.result
+    const missing = new Set(artifacts.flatMap((one) => one.missing)).size
+    if (this.bad.length === 0 && options.isChosen === undefined) this.remember(usable, missing)
+    return {
+      ...this.nothing(),
+      events: taken.events,
+      blobs: done.blobs,
+      bytes: taken.bytes + done.bytes,
+      missing,
+      bad: this.bad,
+      conflicts: taken.conflicts.length,
+      unchanged: !isNew
+    }
+  }
+
+  private nothing(): ExportResult {
+    const { root, storeId } = this.target
+    return { events: 0, blobs: 0, bytes: 0, missing: 0, bad: [], conflicts: 0, unchanged: true, root, medium: storeId }
+  }
+
+  private fault(fault: FileFault): void {
+    this.bad.push(fault)
+    this.options.say({ kind: 'fault', ...fault } as VerbRecord)
+  }
+
+  /** Returns what this node has of each log beyond an entry. */
+  private spans(fromOf: (log: LogId) => number): readonly EntrySpan[] {
+    return this.node.store.listHeads().flatMap(({ log, size }) => {
+      if ((this.held.get(log)?.from ?? 0) >= size) return []
+      const from = fromOf(log)
+      return from < size ? [{ log, from, to: size }] : []
+    })
+  }
+
+  /** Up to here all blobs are there: they were put there before, or whoever gets it holds them. */
+  private from(log: LogId, mark: MediumMark | undefined): number {
+    const put = mark?.logs.get(log) ?? 0
+    // an older copy of the medium was put back
+    const isOlder = this.target.sizeOf(log) < put
+    return Math.max(isOlder ? 0 : put, this.held.get(log)?.from ?? 0)
+  }
+
+  private async lacking(needs: readonly BlobNeed[]): Promise<readonly BlobNeed[]> {
+    const lacking: BlobNeed[] = []
+    for (const need of needs) {
+      this.options.signal.throwIfAborted()
+      if (!(await this.target.blobs.isWhole(need.digest, need.sizeBytes ?? 0))) lacking.push(need)
+    }
+    return lacking
+  }
+
+  private bytesOf(spans: readonly EntrySpan[]): number {
+    let bytes = 0
+    for (const { log, from, to } of spans) {
+      const { entries } = this.node.store.needFolder(log)
+      for (let at = from; at < to; ) {
+        const block = entries.read(at, to)
+        bytes += block.text.length
+        at = block.from + block.count
+      }
+    }
+    return bytes
+  }
+
+  private refuseWhereFull(needs: readonly BlobNeed[], lineBytes: number): void {
+    const { target } = this
+    const place = target.isThere ? target.root : target.parent
+    const { freeBytes, blockBytes } = roomOn(place)
+    const needed = needs.reduce(
+      (sum, { digest, sizeBytes = 0 }) => sum + rounded(Math.max(0, sizeBytes - target.blobs.partBytes(digest)), blockBytes),
+      rounded(lineBytes, blockBytes)
+    )
+    const room = freeBytes - reserveBytes
+    if (needed <= Math.max(0, room) || needed === 0) return
+    const largest = Math.max(0, ...needs.map(({ sizeBytes = 0 }) => sizeBytes))
+    const volumes = room > largest ? `${Math.ceil(needed / room)} such media would hold it: --volumes; ` : ''
+    throw new RejoinError(
+      'E_NO_SPACE',
+      `${place} has room for ${sizeText(room)} and ${sizeText(needed)} are to go there; nothing was written`,
+      {
+        hint: `${volumes}free ${sizeText(needed - room)} there, or choose less with --max-bytes, --repo or --to`
+      }
+    )
+  }
+
+  private async write(
+    own: Folder,
+    needs: readonly BlobNeed[],
+    artifacts: readonly ArtifactNeeds[],
+    lines: ArtifactLines
+  ): Promise<{ readonly blobs: number; readonly bytes: number; readonly bad: number }> {
+    const { target, node, options } = this
+    let listedMs = performance.now()
+    const lacking = new Set(needs.map(({ digest }) => digest))
+    lines.keepOnly(lacking)
+    target.blobs.onKept = () => {
+      if (performance.now() - listedMs < listEveryMs) return
+      listRoots(target, rootsOf(artifacts, lacking))
+      target.sums.write()
+      listedMs = performance.now()
+    }
+    const taken = await takeBlobs(own, target.blobs, needs, {
+      signal: options.signal,
+      leavesOf: async ({ digest }) => await node.blobs.leaves(digest),
+      onBytes: (bytes) => this.pace.add({ bytes }),
+      onBlob: (digest) => {
+        lacking.delete(digest)
+        this.pace.add({ blobs: 1 })
+        lines.have(digest)
+      },
+      onFault: (fault) => this.fault(fault)
+    })
+    for (const digest of taken.missing)
+      this.fault({ path: digest, reason: 'it went away from this node meanwhile', code: 'E_NOT_FOUND' })
+    await this.writeNodes(needs)
+    return { blobs: taken.done.length, bytes: taken.bytes, bad: taken.bad.length }
+  }
+
+  /** The nodes of the DAG of a large blob go along, so that a reader can name a damaged chunk, and go on with an interrupted blob. */
+  private async writeNodes(needs: readonly BlobNeed[]): Promise<void> {
+    const { node, target } = this
+    for (const { digest, sizeBytes = 0, cid } of needs) {
+      if (cid === undefined || sizeBytes <= chunkBytes) continue
+      const { nodes } = dagOfLeaves(await node.blobs.leaves(digest), sizeBytes)
+      const blobs = nodes.map((one) => ({ bytes: one.bytes, digest: digestOf(one.bytes) }))
+      const lacking: typeof blobs = []
+      for (const one of blobs) if (!(await target.blobs.isWhole(one.digest, one.bytes.length))) lacking.push(one)
+      if (lacking.length > 0) await target.blobs.putMany(lacking)
+    }
+  }
+
+  private finish(logs: ReadonlySet<LogId>, artifacts: readonly ArtifactNeeds[], isWhole: boolean): void {
+    const { target } = this
+    if (isWhole) listRoots(target, rootsOf(artifacts, new Set()))
+    writeReadme(target)
+    writeHeads(target)
+    relist(target, logs)
+  }
+
+  private remember(before: MediumMark | undefined, missing: number): void {
+    const { node, target } = this
+    const { seq, storeId } = node.store.journal
+    const logs = new Map(node.store.listHeads().flatMap(({ log, size }) => (this.held.has(log) ? [] : [[log, size] as const])))
+    writeMark(node.root, target.storeId, {
+      seq: this.held.size === 0 ? seq : -1,
+      store: storeId,
+      logs: new Map([...(before?.logs ?? []), ...logs]),
+      blobCount: target.files.names('blobs/sha256').length,
+      missing,
+      at: new Date().toISOString()
+    })
+  }
+}
