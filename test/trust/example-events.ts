@@ -1,4 +1,5 @@
 import {
+  bindingBy,
   type Compiled,
   type Content,
   decideBy,
@@ -10,11 +11,10 @@ import {
   gateLicense,
   gateVersion,
   gateVulnerability,
-  isDelegated,
   type LogId,
+  msOfHlc,
   type RejoinEvent,
   type Ruling,
-  type Standing,
   type Verdict,
   writerStanding
 } from '../../src/core/index.ts'
@@ -27,8 +27,8 @@ export interface Known extends Partial<Omit<Evidence, 'event' | 'place'>> {
   readonly index?: number
   /** name of the key that wrote the log; that of the event's source where absent */
   readonly writer?: string
-  /** identity that a token binds the key to, which no code does yet */
-  readonly as?: string
+  /** an identity.bound before it in its log */
+  readonly after?: RejoinEvent
   /** facts that are the same for all events until worker pools exist */
   readonly budgetLeft?: number
   readonly signatures?: number
@@ -125,25 +125,16 @@ function gatesOf({ content, vex: statements }: Evidence, { file }: Compiled): Ga
   )
 }
 
-/** What a trust file makes of a writer whose key a token binds to an identity. */
-function boundStanding({ event: { source, type, data }, nowMs: atMs }: Evidence, { file }: Compiled, name: string): Standing {
-  const identity = file.identities.get(name)
-  if (identity === undefined) throw new Error(`bug: the example has no identity ${name}`)
-  const scope = { path: String(data['repository'] ?? ''), mediaType: String(data['mediaType'] ?? ''), type }
-  const signer = { name, did: source, roles: identity.roles, standing: 'good' as const }
-  return { signer, delegated: isDelegated(file, name, scope, atMs), quorum: false, gates: undefined }
-}
-
 /** Returns the verdict of an example's rules on an event. */
 export function rulingOn([, of, known]: VerdictRow, compiled: Compiled): Ruling {
-  const { log = exampleLog('ci-2'), index = 7, writer, as, budgetLeft, signatures, ...more } = known
+  const { log = exampleLog('ci-2'), index = 7, writer, after, budgetLeft, signatures, ...more } = known
   const author = writer === undefined ? of.source : didOf(exampleSigner(writer).publicKey)
-  const all = evidence(of, { place: { log, index, author }, ...more })
+  const found = after && bindingBy(after, author, compiled.file)
+  const bound =
+    found === undefined || typeof found === 'string' ? undefined : { ...found, isOver: msOfHlc(of.hlc) > found.untilMs }
+  const all = evidence(of, { place: { log, index, author, ...(bound && { bound }) }, ...more })
   const gates = gatesOf(all, compiled)
-  const standing =
-    as === undefined
-      ? writerStanding(all, compiled.file, { quorum: false, gates })
-      : { ...boundStanding(all, compiled, as), gates }
+  const standing = writerStanding(all, compiled.file, { quorum: false, gates })
   if (budgetLeft === undefined && signatures === undefined) return decideBy(all, compiled, own, standing)
   const facts = factsOf(all, compiled.file, standing)
   const said = { ...facts.event, signatures: signatures ?? facts.event.signatures }

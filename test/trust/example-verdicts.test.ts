@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { compileTrustBytes } from '../../src/trust/index.ts'
+import { compileTrustBytes, readBeside } from '../../src/trust/index.ts'
 import { nowMs } from '../core/trust/sample-trust.ts'
 import {
   clean,
@@ -22,7 +24,7 @@ import {
   witnessed,
   wrapper
 } from './example-events.ts'
-import { exampleBytes, exampleLog, exampleNames } from './examples.ts'
+import { exampleBound, exampleBytes, exampleFolder, exampleIssuerKey, exampleLog, exampleNames } from './examples.ts'
 
 const minute = 60_000
 const start = Date.UTC(2026, 0, 1)
@@ -260,8 +262,14 @@ const edge: readonly VerdictRow[] = [
 
 const job = (atMs?: number) => told('worker', 'job.submitted', { repository: 'jobs/team-a/build' }, atMs)
 const usage = told('worker', 'usage.receipt')
-const team = { as: 'team-a', budgetLeft: 10 } as const
-const guest = { as: 'guests', budgetLeft: 0.5 } as const
+const asTeam = { after: exampleBound('worker', 'forge-a', { repository: 'team-a/build' }, nowMs) }
+const asGuest = { after: exampleBound('worker', 'forge-b', { repository: 'someone/fork' }, nowMs) }
+const team = { ...asTeam, budgetLeft: 10 }
+const guest = { ...asGuest, budgetLeft: 0.5 }
+const withToken = (issuer: string, claims: object, atMs = nowMs, key = 'worker') => ({
+  after: { ...exampleBound(key, issuer, claims, atMs), source: job().source, hlc: job().hlc },
+  budgetLeft: 10
+})
 
 const pool: readonly VerdictRow[] = [
   ['its own', told('this node', 'job.submitted'), {}, 'relay', 'own'],
@@ -278,7 +286,7 @@ const pool: readonly VerdictRow[] = [
   ['a job of the team with almost nothing left', job(), { ...team, budgetLeft: 0.001 }, 'relay', 'run-team'],
   ['a job of the team with nothing left', job(), { ...team, budgetLeft: 0 }, 'hold', 'default'],
   ['a job of the team with less than nothing', job(), { ...team, budgetLeft: -1 }, 'hold', 'default'],
-  ['a job of the team, as budgets are today', job(), { as: 'team-a' }, 'hold', 'default'],
+  ['a job of the team, as budgets are today', job(), asTeam, 'hold', 'default'],
   [
     'a job of the team outside of its delegation',
     told('worker', 'job.submitted', { repository: 'x' }),
@@ -301,20 +309,43 @@ const pool: readonly VerdictRow[] = [
   ['a job of the team of years ago', job(1e12), team, 'relay', 'run-team'],
   ['a job of the team, clock just not too far ahead', job(nowMs + 10 * minute), team, 'relay', 'run-team'],
   ['a job of the team, clock ahead', job(nowMs + 10 * minute + 1), team, 'hold', 'clock-ahead'],
+  ['a job with a token of another team', job(), withToken('forge-a', { repository: 'team-b/x' }), 'refuse', 'unknown-author'],
+  ['a job with a token without a repository', job(), withToken('forge-a', {}), 'refuse', 'unknown-author'],
+  [
+    'a job with a token that was over before',
+    job(),
+    withToken('forge-a', { repository: 'team-a/x' }, nowMs - 361_000),
+    'refuse',
+    'unknown-author'
+  ],
+  [
+    'a job with a token for another key',
+    job(),
+    withToken('forge-a', { repository: 'team-a/x' }, nowMs, 'me'),
+    'refuse',
+    'unknown-author'
+  ],
+  [
+    'a job with a token that says it is of the other forge',
+    job(),
+    withToken('forge-b', { iss: 'https://forge-a.example', repository: 'team-a/x' }),
+    'refuse',
+    'unknown-author'
+  ],
   ['a job of a guest', job(), guest, 'keep', 'run-guest'],
   ['a job of a guest by a good peer', job(), { ...guest, peerReputation: 2.5 }, 'keep', 'run-guest'],
   ['a job of a guest by a bad peer', job(), { ...guest, peerReputation: -0.5 }, 'hold', 'default'],
   ['a job of a guest with nothing left', job(), { ...guest, budgetLeft: 0 }, 'hold', 'default'],
-  ['a job of a guest, as budgets are today', job(), { as: 'guests' }, 'hold', 'default'],
+  ['a job of a guest, as budgets are today', job(), asGuest, 'hold', 'default'],
   ['a job of a guest after the delegation', job(end), { ...guest, nowMs: end }, 'keep', 'run-guest'],
   ['a job of a guest, clock ahead', job(nowMs + day), guest, 'hold', 'clock-ahead'],
   ['a usage receipt that two signed', usage, { ...team, signatures: 2 }, 'relay', 'usage'],
   ['one that three signed', usage, { ...guest, signatures: 3 }, 'relay', 'usage'],
-  ['one that two signed, no budget left', usage, { as: 'guests', signatures: 2 }, 'relay', 'usage'],
-  ['one that its writer alone signed', usage, { as: 'team-a' }, 'hold', 'default', { waits: 'voices' }],
-  ['a job that two signed, no budget left', job(), { as: 'team-a', signatures: 2 }, 'hold', 'default'],
-  ['a log of the team that opens', told('worker', 'log.opened'), { as: 'team-a', index: 0 }, 'relay', 'log'],
-  ['a log of a guest that opens, clock ahead', told('worker', 'log.opened', {}, nowMs + day), { as: 'guests' }, 'relay', 'log'],
+  ['one that two signed, no budget left', usage, { ...asGuest, signatures: 2 }, 'relay', 'usage'],
+  ['one that its writer alone signed', usage, asTeam, 'hold', 'default', { waits: 'voices' }],
+  ['a job that two signed, no budget left', job(), { ...asTeam, signatures: 2 }, 'hold', 'default'],
+  ['a log of the team that opens', told('worker', 'log.opened'), { ...asTeam, index: 0 }, 'relay', 'log'],
+  ['a log of a guest that opens, clock ahead', told('worker', 'log.opened', {}, nowMs + day), asGuest, 'relay', 'log'],
   ['a type that begins alike', told('worker', 'job.submitted.again'), team, 'hold', 'default'],
   [
     'a kind of document that no list shuts out',
@@ -329,7 +360,7 @@ const pool: readonly VerdictRow[] = [
 const tables = { 'air-gapped': airGapped, edge, pool } as const
 
 describe.each(exampleNames)('the trust file of %s', (name) => {
-  const compiled = compileTrustBytes(exampleBytes(name))
+  const compiled = compileTrustBytes(exampleBytes(name), `${name}.yaml`, readBeside(exampleFolder))
   const table = tables[name]
 
   it.each(table.map((row) => [row[0], row] as const))('VERDICT-5 decides about: %s', (_, row) => {
@@ -346,4 +377,10 @@ describe.each(exampleNames)('the trust file of %s', (name) => {
     for (const step of ['own', 'unknown-author', 'log', 'clock-ahead', 'default']) expect(met).toContain(step)
     expect(table.filter(([, of, , , rule]) => rule === 'own' && of.source !== own)).toEqual([])
   })
+})
+
+it.each(['forge-a', 'forge-b'])('BINDING-9 the key set of %s has the public members of its key', (name) => {
+  const { d: _, ...jwk } = exampleIssuerKey(name)
+  const written = JSON.parse(readFileSync(join(exampleFolder, `jwks/${name}.json`), 'utf8')) as object
+  expect(written).toEqual({ keys: [jwk] })
 })

@@ -11,11 +11,12 @@ import {
   inspectTrustFile,
   loadTrust,
   parseTrustFile,
+  readBeside,
   removeIdentity,
   type RulesCheck
 } from '../../src/trust/index.ts'
 import { holds } from '../property.ts'
-import { exampleBytes, exampleLog, exampleNames, exampleSigner } from './examples.ts'
+import { exampleBytes, exampleFolder, exampleLog, exampleNames, exampleSigner } from './examples.ts'
 
 const head = 'apiVersion: rejoin/v1\nkind: TrustPolicy\n'
 const did = (name: string): string => didOf(exampleSigner(name).publicKey)
@@ -47,7 +48,7 @@ const otherwise = 'correct the file; the rules that were in force stay in force'
 
 describe('the examples of protocols/trust.md', () => {
   it.each(exampleNames)('TRUST-12 %s is good', (name) => {
-    const inspected = inspectTrustFile(exampleBytes(name), checkRules)
+    const inspected = inspectTrustFile(exampleBytes(name), checkRules, readBeside(exampleFolder))
     expect(inspected.kind === 'bad' ? inspected.problems : []).toEqual([])
   })
 
