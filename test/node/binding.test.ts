@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { type RejoinError, tokenAudience } from '../../src/core/index.ts'
-import { runVerb } from '../../src/node/index.ts'
+import { runVerb, watchTrust } from '../../src/node/index.ts'
 import { keySetOf, makeIssuer, sign, type TestClaims, type TestIssuer } from '../trust/issuer.ts'
 import { faults, made, meet, up, type Up, write } from './nodes.ts'
 
@@ -141,4 +141,102 @@ it('BINDING-16 a token that could be used elsewhere, or is not for this key, is 
   expect(await show(await of({ aud: ['pool', did] }))).toBe('shown')
   expect(a.node.writer.folder.size).toBe(3)
   expect(a.notices).toEqual([])
+})
+
+it('BINDING-7 what was bound stays bound after a restart, and a key set that goes missing leaves the rules in force', async () => {
+  const issuer = await makeIssuer()
+  const root = await made('b')
+  const [a, b] = [await up(await made('a')), await up(root)]
+  believe(root, issuer)
+  reload(b)
+  await bind(a, issuer)
+  await write(a, 1)
+  await vi.waitFor(async () => {
+    await meet(b, a)
+    expect(await seen(b)).toHaveLength(3)
+  }, patience)
+  await b.down()
+  rmSync(join(root, 'jwks/forge.json'))
+  const again = await up(root)
+  expect(again.notices).toEqual([expect.stringMatching(/key set \.\/jwks\/forge\.json: there is no such file.*stay in force$/)])
+  await again.node.settled()
+  expect((await seen(again)).map(([, author, type]) => `${String(author)} ${String(type)}`)).toEqual([
+    'team-a log.opened',
+    'team-a identity.bound',
+    'team-a note.said'
+  ])
+  expect(() => again.node.reloadTrust()).toThrow(/there is no such file/)
+  await write(a, 1)
+  await vi.waitFor(async () => {
+    await meet(again, a)
+    expect(await seen(again)).toHaveLength(4)
+  }, patience)
+})
+
+it('BINDING-2 trust test tries other issuers on the tokens that are here, and changes nothing', async () => {
+  const issuer = await makeIssuer()
+  const [a, b] = [await up(await made('a')), await up(await made('b'))]
+  believe(b.root, issuer)
+  reload(b)
+  await bind(a, issuer, { ref: 'refs/heads/x' })
+  await write(a, 2)
+  await vi.waitFor(async () => {
+    await meet(b, a)
+    expect(await seen(b)).toHaveLength(4)
+  }, patience)
+  const tried = async (text: string): Promise<readonly unknown[]> => {
+    const args = { file: Buffer.from(text).toString('base64'), label: 'new.yaml' }
+    const records = await Array.fromAsync(runVerb(b.node, b.live, 'trust-test', args, new AbortController().signal))
+    return records.flatMap((one) => {
+      const { kind, index, before, after, rule } = one as unknown as Readonly<Record<string, unknown>>
+      return kind === 'change' ? [[index, before, after, rule]] : []
+    })
+  }
+  const now = readFileSync(join(b.root, 'trust.yaml'), 'utf8')
+  expect(await tried(now)).toEqual([])
+  expect(await tried(now.replace('team-a/*"', 'team-a/*", ref: refs/heads/main'))).toEqual([
+    [2, 'relay', 'refuse', 'unknown-author'],
+    [3, 'relay', 'refuse', 'unknown-author']
+  ])
+  expect(await tried(now.replace('aud: pool', 'aud: pool, bindFor: 1s'))).toEqual([])
+  expect((await seen(b)).map(([, , type]) => type)).not.toContain('withheld')
+})
+
+it('BINDING-13 a person does not decide about a token: it stays with the log', async () => {
+  const issuer = await makeIssuer()
+  const [a, b] = [await up(await made('a')), await up(await made('b'))]
+  believe(b.root, issuer)
+  reload(b)
+  await bind(a, issuer)
+  await vi.waitFor(async () => {
+    await meet(b, a)
+    expect(await seen(b)).toHaveLength(2)
+  }, patience)
+  const decide = runVerb(
+    b.node,
+    b.live,
+    'triage',
+    { action: 'refuse', events: [`${a.node.log}/1`] },
+    new AbortController().signal
+  )
+  await expect(Array.fromAsync(decide)).rejects.toMatchObject({
+    code: 'E_USAGE',
+    message: expect.stringMatching(/shows a token/) as string
+  })
+})
+
+it('BINDING-12 a node that is up sees that a key set changed', async () => {
+  const [issuer, other] = [await makeIssuer(), await makeIssuer('ES256', 'k2')]
+  const root = await made('b')
+  believe(root, issuer)
+  const changes: string[] = []
+  const stop = watchTrust(
+    root,
+    () => changes.push('changed'),
+    () => ['./jwks/forge.json']
+  )
+  writeFileSync(join(root, 'jwks/unrelated.json'), '{}')
+  writeFileSync(join(root, 'jwks/forge.json'), keySetOf(issuer, other))
+  await vi.waitFor(() => expect(changes).toEqual(['changed']), patience)
+  stop()
 })
