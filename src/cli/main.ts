@@ -177,15 +177,7 @@ function program(): Command {
   )
   addRuleCommands(addTrust)
   addKeyCommands(trust)
-  trust
-    .command('token')
-    .description('tokens that say whose this node is')
-    .command('bind <file>')
-    .description('show a token of an OIDC issuer or of SPIFFE in the own log; - is standard input')
-    .option('--data <dir>')
-    .option('--json')
-    .option('--quiet')
-    .action(action(async (context, file: string) => await (await import('./commands/trust-token.ts')).trustToken(context, file)))
+  addTokenCommands(trust)
   addTriage(add)
   addForge(root)
   return root
@@ -251,6 +243,7 @@ function addTriage(add: Add): void {
   addRuling('withdraw', 'take back what was decided about events: the rules decide again')
 }
 
+<<<<<<< HEAD
 /** Adds `forge …`. */
 function addForge(root: Command): void {
   const forge = root.command('forge').description('follow a central registry that may be away')
@@ -300,6 +293,48 @@ function addForge(root: Command): void {
   below(outbox, 'drop <id>', 'do not send it: what the forge has counts').action(
     action(async (context, id: string) => await run(context, { action: 'outbox-drop', id }))
   )
+=======
+/** Adds `trust token …`: tokens that say whose this node is, and tokens that this node gives to clients of its registry. */
+function addTokenCommands(trust: Command): void {
+  const token = trust.command('token').description('tokens that say whose this node is, and those for clients of its registry')
+  token
+    .command('bind <file>')
+    .description('show a token of an OIDC issuer or of SPIFFE in the own log; - is standard input')
+    .option('--data <dir>')
+    .option('--json')
+    .option('--quiet')
+    .action(action(async (context, file: string) => await (await import('./commands/trust-token.ts')).trustToken(context, file)))
+  const addToken = (name: 'create' | 'list' | 'revoke', spec: string, text: string): Command =>
+    token
+      .command(`${name}${spec}`)
+      .description(text)
+      .option('--data <dir>')
+      .option('--json')
+      .option('--quiet')
+      .action(
+        action(async (context, ...all: readonly unknown[]) => {
+          const { pull, push, expires } = all.at(-1) as {
+            readonly pull?: readonly string[]
+            readonly push?: readonly string[]
+            readonly expires?: string
+          }
+          const { trustAccessToken } = await import('./commands/trust-access-token.ts')
+          return await trustAccessToken(context, {
+            action: name,
+            ...(all.length > 1 && { name: all[0] as string }),
+            ...(pull && { pull }),
+            ...(push && { push }),
+            ...(expires !== undefined && { expires })
+          })
+        })
+      )
+  addToken('create', ' <name>', 'make a token for clients of the registry on other machines and print it, once')
+    .option('--pull <pattern>', 'repositories it may pull from, such as team/** (repeatable; all without options)', many)
+    .option('--push <pattern>', 'repositories it may push to, too (repeatable)', many)
+    .option('--expires <duration>', 'how long it is good, such as 30d')
+  addToken('list', '', 'list the tokens, without their secrets')
+  addToken('revoke', ' <token>', 'take a token back, by its ID or name; it ends at once')
+>>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
 }
 
 /** Adds `trust key …`. */

@@ -81,4 +81,4 @@ export { type DelegatedScope, grantOf, isDelegated, widening } from './trust/del
 export { forgeAuthor, signerOf as identityAt, type TrustSigner } from './trust/identity.ts'
 export { nearest, suggestionFor } from './trust/nearest.ts'
 export * from './trust/root.ts'
-export { parseDuration, parseInstant } from './trust/quantity.ts'
+export { parseDuration, parseInstant, parseSize } from './trust/quantity.ts'

@@ -31,8 +31,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Returns the address as a URL has it. */
-export function urlOf({ host, port }: HttpAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+export function urlOf({ host, port }: HttpAddress, isTls = false): string {
+  return `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /**

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { RejoinError } from '../core/index.ts'
 import { type NetLog, noLog } from '../net/index.ts'
@@ -44,13 +47,17 @@ const parts: readonly HttpPart[] = [replicaFolder, tiles, gateway, (node, live) 
  */
 export async function openHttp(node: Node, address: string, { log = noLog, live }: HttpOptions = {}): Promise<HttpServer> {
   const where = parseHttpAddress(address)
-  const app = makeApp(log)
+  const tls = certificateOf(node)
+  const app = makeApp(log, tls)
   if (isLoopback(where.host)) refuseForeignNames(app)
   for (const part of parts) await app.register(part(node, live))
   const unused = unusedSockets(app)
   await listen(app, where)
   const bound = app.server.address()
-  const url = urlOf({ host: where.host, port: typeof bound === 'object' && bound !== null ? bound.port : where.port })
+  const url = urlOf(
+    { host: where.host, port: typeof bound === 'object' && bound !== null ? bound.port : where.port },
+    tls !== undefined
+  )
   node.http = url
   log.info({ url }, 'HTTP is served')
   return {
@@ -65,14 +72,34 @@ export async function openHttp(node: Node, address: string, { log = noLog, live 
   }
 }
 
-function makeApp(log: NetLog): FastifyInstance {
+/** A certificate and its key, PEM. */
+interface Certificate {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+/** Returns the certificate that config.yaml names, undefined where it names none. @throws E_CONFIG where it can't be used */
+function certificateOf({ config: { tls }, root }: Node): Certificate | undefined {
+  if (tls.cert === '') return undefined
+  try {
+    const found = { cert: readFileSync(resolve(root, tls.cert)), key: readFileSync(resolve(root, tls.key)) }
+    createSecureContext(found)
+    return found
+  } catch (cause) {
+    throw new RejoinError('E_CONFIG', `config.yaml: the certificate of tls can't be used: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function makeApp(log: NetLog, tls: Certificate | undefined): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
     connectionTimeout: idleTimeoutMs,
     keepAliveTimeout: keepAliveMs,
     requestTimeout: 0,
-    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
+    ...(tls === undefined
+      ? { http: { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs } }
+      : { https: { ...tls, maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs } }),
     routerOptions: { maxParamLength: maxParamChars }
   })
   app.server.maxConnections = maxConnections

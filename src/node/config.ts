@@ -2,7 +2,21 @@ import { join } from 'node:path'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import { RejoinError, textOf, utf8 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+<<<<<<< HEAD
 import { type ForgeSetting, parseForges } from './forge-setting.ts'
+=======
+import {
+  checkRegistry,
+  checkRetention,
+  checkTls,
+  type RegistryConfig,
+  registryDefaults,
+  type RetentionConfig,
+  retentionDefaults,
+  type TlsConfig,
+  tlsDefaults
+} from './config-parts.ts'
+>>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
 
 /** A node's settings that aren't trust. */
 export interface Config {
@@ -18,6 +32,12 @@ export interface Config {
   readonly syncEverySeconds: number
   /** a blob over this is not fetched by itself, only with get; in bytes */
   readonly fetchMaxBytes: number
+  /** how the registry is served */
+  readonly registry: RegistryConfig
+  /** the certificate of the HTTP port */
+  readonly tls: TlsConfig
+  /** what gc keeps */
+  readonly retention: RetentionConfig
   /** cosign the heads of other logs, with the key in keys/witness */
   readonly witness: boolean
   /** registries that are followed */
@@ -34,9 +54,23 @@ const defaults: Config = {
   mdns: true,
   syncEverySeconds: 60,
   fetchMaxBytes: 20 * 1024 ** 3,
+<<<<<<< HEAD
   witness: false,
   forges: []
+=======
+  registry: registryDefaults,
+  tls: tlsDefaults,
+  retention: retentionDefaults,
+  witness: false
+>>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
 }
+
+const parts: Readonly<Record<string, (values: Readonly<Record<string, unknown>>, fail: (message: string) => never) => unknown>> =
+  {
+    registry: checkRegistry,
+    tls: checkTls,
+    retention: checkRetention
+  }
 
 function fail(message: string): never {
   throw new RejoinError('E_CONFIG', `${fileName}: ${message}`)
@@ -49,6 +83,7 @@ function nearest(word: string): string {
 }
 
 function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
+  const checked: Record<string, unknown> = { ...values }
   for (const [key, value] of Object.entries(values)) {
     if (!(key in defaults)) fail(`unknown setting ${JSON.stringify(key)}; ${nearest(key)}`)
     if (key === 'forges') {
@@ -59,12 +94,18 @@ function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
     const like = defaults[key as keyof Config]
     const ok = Array.isArray(like)
       ? Array.isArray(value) && value.every((item) => typeof item === 'string')
-      : typeof value === typeof like
+      : typeof value === typeof like && value !== null && !Array.isArray(value)
     if (!ok) fail(`${key} is not a ${Array.isArray(like) ? 'list of texts' : typeof like}`)
     if (typeof value === 'number' && !(value > 0)) fail(`${key} is not above 0`)
+    const part = parts[key]
+    if (part !== undefined) checked[key] = part(value as Readonly<Record<string, unknown>>, fail)
   }
+<<<<<<< HEAD
   const { forges } = values
   return { ...values, ...(forges !== undefined && { forges: parseForges(forges) }) } as Partial<Config>
+=======
+  return checked as Partial<Config>
+>>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
 }
 
 /**
@@ -105,6 +146,9 @@ export function createConfig(root: string, name: string): void {
 name: ${JSON.stringify(name)}
 # listen: ["/ip4/0.0.0.0/tcp/4001"]
 # http: "127.0.0.1:8080"
+# tls: { cert: "/etc/ssl/node.pem", key: "/etc/ssl/node.key" }
+# registry: { loopback: push, requestsPerSecond: 200, uploadExpiry: 24h }
+# retention: { pins: ["team/app:1.*"], rules: [{ repositories: "**", keepTags: 20, keepFor: 90d, maxBytes: 100GiB }] }
 # peers: ["/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…"]
 # mdns: true
 # syncEverySeconds: 60

@@ -1,3 +1,4 @@
+import { accessTokenVerb } from './access-token-verb.ts'
 import { RejoinError } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import { getArtifact, showThing } from './get.ts'
@@ -96,6 +97,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   token: define(tokenVerb),
   explain: define(explainVerb),
   'trust-test': define(trustTestVerb),
+  'access-token': define(accessTokenVerb),
   triage: define(triageVerb),
   doctor: define(doctor)
 }

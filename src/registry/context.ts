@@ -1,8 +1,10 @@
 import type { Live, Node } from '../node/index.ts'
+import type { Gatekeeper } from './access.ts'
 import type { AnswerCache } from './cache.ts'
 import type { Contents } from './contents.ts'
 import type { Fetches } from './fetches.ts'
 import type { GroupPut } from './group-put.ts'
+import type { Rates } from './rates.ts'
 import type { Roots } from './roots.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -10,6 +12,11 @@ import type { Uploads } from './uploads.ts'
 export interface RegistryContext {
   readonly node: Node
   readonly live: Live | undefined
+  readonly gatekeeper: Gatekeeper
+  /** requests from addresses beyond this machine */
+  readonly rates: Rates
+  /** wrong tokens from them */
+  readonly failures: Rates
   readonly cache: AnswerCache
   readonly contents: Contents
   readonly uploads: Uploads

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Access } from './access.ts'
 import { fault, type FaultCode } from './fault.ts'
 
 /** One request with its answer. */
@@ -8,6 +9,7 @@ export interface Exchange {
   readonly method: string
   readonly query: URLSearchParams
   readonly isHead: boolean
+  readonly access: Access
 }
 
 /** Headers of an answer. */

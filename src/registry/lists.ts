@@ -45,7 +45,10 @@ export async function sendTags({ node }: RegistryContext, exchange: Exchange, na
 
 /** Lists the repositories, as docker-registry does. */
 export async function sendCatalog({ node }: RegistryContext, exchange: Exchange): Promise<void> {
-  const page = pageOf(await listRepositories(node), exchange)
+  const page = pageOf(
+    (await listRepositories(node)).filter((name) => exchange.access.may('pull', name)),
+    exchange
+  )
   sendJson(exchange, { repositories: page.page }, nextLink('/v2/_catalog', page))
 }
 

@@ -44,7 +44,7 @@ async function tryMount(context: RegistryContext, exchange: Exchange, name: stri
   const digest = mustBeDigest(mount, 400)
   const from = exchange.query.get('from')
   const { contents, node } = context
-  if (!node.blobs.has(digest)) return false
+  if (!node.blobs.has(digest) || (from === null ? !exchange.access.isAll : !exchange.access.may('pull', from))) return false
   const isThere =
     from === null
       ? node.blobs.placeOf(digest) === 'shared' || contents.isLinkedAnywhere(digest)

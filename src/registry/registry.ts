@@ -1,7 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { RejoinError } from '../core/index.ts'
-import type { Live, Node } from '../node/index.ts'
+import { isRepository, parseDuration, RejoinError } from '../core/index.ts'
+import { type Live, type Node, type TokenAction, Tokens } from '../node/index.ts'
+import { type Access, challenge, Gatekeeper, isLocal } from './access.ts'
 import { AnswerCache } from './cache.ts'
 import { Contents } from './contents.ts'
 import type { RegistryContext } from './context.ts'
@@ -15,6 +16,7 @@ import { pullManifest } from './pull-manifest.ts'
 import { addChunk, beginUpload, cancelUpload, closeUpload, needSession, showUpload } from './push-blob.ts'
 import { pushManifest } from './push-manifest.ts'
 import { removeBlob, removeManifest } from './remove.ts'
+import { Rates } from './rates.ts'
 import { Roots } from './roots.ts'
 import { mustBeDigest, type Route, routeOf } from './route.ts'
 import { Uploads } from './uploads.ts'
@@ -23,11 +25,13 @@ import { Uploads } from './uploads.ts'
 export interface RegistryOptions {
   /** the node's network, where it is up: what is known and not here is fetched from peers */
   readonly live?: Live | undefined
-  /** an upload that nobody adds to is deleted after this */
-  readonly uploadExpiryMs?: number
 }
 
 const dayMs = 86_400_000
+const burstSeconds = 5
+/** wrong tokens that an address may show in a second, on average, and ten at once */
+const failuresPerSecond = 0.2
+const failureBurst = 50
 const version = { 'docker-distribution-api-version': 'registry/2.0' }
 
 /** Returns the OCI registry of a node, `/v2/`, as a plugin. @see protocols/registry.md */
@@ -52,21 +56,30 @@ export function registry(node: Node, options: RegistryOptions = {}): FastifyPlug
       reply.hijack()
       void answer(context, request.raw, reply.raw)
     }
+    app.all('/token', (request, reply) => {
+      reply.hijack()
+      answerToken(context, request.raw, reply.raw)
+    })
     app.all('/v2', serve)
     app.all('/v2/*', serve)
     await Promise.resolve()
   }
 }
 
-function openContext(node: Node, { live, uploadExpiryMs = dayMs }: RegistryOptions, signal: AbortSignal): RegistryContext {
+function openContext(node: Node, options: RegistryOptions, signal: AbortSignal): RegistryContext {
+  const { live } = options
+  const { loopback, requestsPerSecond, uploadExpiry } = node.config.registry
   const turns = new Map<string, Promise<unknown>>()
   return {
     node,
     live,
     signal,
+    gatekeeper: new Gatekeeper(new Tokens(node.root), loopback),
+    rates: new Rates(requestsPerSecond, burstSeconds),
+    failures: new Rates(failuresPerSecond, failureBurst),
     cache: new AnswerCache(node),
     contents: new Contents(node),
-    uploads: new Uploads(node.blobs, uploadExpiryMs),
+    uploads: new Uploads(node.blobs, parseDuration(uploadExpiry) ?? dayMs),
     fetches: new Fetches(node, live, signal),
     groupPut: new GroupPut(node.blobs),
     roots: new Roots(node.blobs.index, (error) => node.say(`index.json can't be written: ${(error as Error).message}`)),
@@ -85,16 +98,13 @@ function openContext(node: Node, { live, uploadExpiryMs = dayMs }: RegistryOptio
 async function answer(context: RegistryContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { url = '/', method = 'GET' } = request
   const mark = url.indexOf('?')
-  const exchange: Exchange = {
-    request,
-    response,
-    method,
-    isHead: method === 'HEAD',
-    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
-  }
+  const isHead = method === 'HEAD'
+  const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
+  const unknown = { request, response, method, isHead, query, access: nothing }
   try {
     response.setHeader('docker-distribution-api-version', version['docker-distribution-api-version'])
     const route = routeOf(mark < 0 ? url : url.slice(0, mark))
+    const exchange: Exchange = { ...unknown, access: admit(context, request, route) }
     if (route === undefined) throw fault(404, 'UNSUPPORTED', 'there is nothing of that name below /v2/')
     await dispatch(context, exchange, route)
   } catch (error) {
@@ -106,8 +116,69 @@ async function answer(context: RegistryContext, request: IncomingMessage, respon
       context.node.say(
         `bug: the registry failed to answer ${method} ${url.slice(0, 200)}: ${(error as Error).stack ?? String(error)}`
       )
-    dropBody(exchange)
-    answerFault(response, faultOf(error), exchange.isHead)
+    dropBody(unknown)
+    answerFault(response, faultOf(error), isHead)
+  }
+}
+
+const nothing: Access = { may: () => false, isAll: false }
+
+/** Returns what a request may do. @throws TOOMANYREQUESTS UNAUTHORIZED DENIED */
+function admit(context: RegistryContext, request: IncomingMessage, route: Route | undefined): Access {
+  const { gatekeeper } = context
+  if (!isLocal(request)) mustNotFlood(context, request)
+  const access = gatekeeper.accessOf(request)
+  const name = route !== undefined && 'name' in route ? route.name : undefined
+  const action: TokenAction = request.method === 'GET' || request.method === 'HEAD' ? 'pull' : 'push'
+  const wanted =
+    name === undefined || !isRepository(name) ? undefined : `repository:${name}:${action === 'push' ? 'pull,push' : 'pull'}`
+  if (access === undefined) {
+    if (request.headers.authorization !== undefined) noteFailure(context, request)
+    throw challenge(request, wanted)
+  }
+  // uploads are looked at by those who make them
+  const needed = route?.kind === 'upload' ? 'push' : action
+  if (name === undefined || access.may(needed, name)) return access
+  if (request.headers.authorization === undefined) throw challenge(request, wanted)
+  throw fault(403, 'DENIED', `this token may not ${needed} ${needed === 'push' ? 'to' : 'from'} ${name.slice(0, 80)}`)
+}
+
+const tooMany = (): RegistryFault =>
+  fault(429, 'TOOMANYREQUESTS', 'too many requests from this address', { headers: { 'retry-after': '5' } })
+
+function mustNotFlood({ rates }: RegistryContext, { socket }: IncomingMessage): void {
+  if (!rates.take(socket.remoteAddress ?? '', performance.now())) throw tooMany()
+}
+
+function noteFailure({ failures }: RegistryContext, { socket }: IncomingMessage): void {
+  if (!failures.take(socket.remoteAddress ?? '', performance.now())) throw tooMany()
+}
+
+/** Exchanges a token for one that is good for a short time, as Docker's clients ask for it. */
+function answerToken(context: RegistryContext, request: IncomingMessage, response: ServerResponse): void {
+  request.resume()
+  try {
+    if (request.method !== 'GET') throw notAllowed('GET')
+    if (!isLocal(request)) mustNotFlood(context, request)
+    const token = context.gatekeeper.tokenOf(request)
+    if (token === undefined) {
+      if (request.headers.authorization !== undefined) noteFailure(context, request)
+      throw fault(401, 'UNAUTHORIZED', 'a token is needed as the password', {
+        headers: { 'www-authenticate': 'Basic realm="rejoin"' }
+      })
+    }
+    const nowMs = Date.now()
+    const grant = context.gatekeeper.grant(token, nowMs)
+    const body = {
+      token: grant.token,
+      access_token: grant.token,
+      expires_in: grant.expiresIn,
+      issued_at: new Date(nowMs).toISOString()
+    }
+    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    response.end(JSON.stringify(body))
+  } catch (error) {
+    answerFault(response, faultOf(error), false)
   }
 }
 

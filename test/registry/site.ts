@@ -52,7 +52,7 @@ export class Site implements AsyncDisposable {
 
   /** The address as container tools write it. */
   get host(): string {
-    return this.http.url.replace('http://', '')
+    return this.http.url.replace(/^https?:\/\//, '')
   }
 
   /** Returns the events of this node's own log but the first, which opens it. */

@@ -56,7 +56,7 @@ async function push(site: Site, name: string, tag: string): Promise<Made> {
 }
 
 describe('one tag, set on both sides of a partition', () => {
-  it('REG-21 REG-22 REG-23: has the same winner everywhere; the loser is listed and reachable until somebody settles it', async () => {
+  it('REG-21 REG-22 REG-23 CLI-16: has the same winner everywhere; the loser is listed and reachable until somebody settles it', async () => {
     await using alice = await Site.open('alice', { net: true })
     await using bob = await Site.open('bob', { net: true })
     await using carol = await Site.open('carol', { net: true })
