@@ -243,7 +243,6 @@ function addTriage(add: Add): void {
   addRuling('withdraw', 'take back what was decided about events: the rules decide again')
 }
 
-<<<<<<< HEAD
 /** Adds `forge …`. */
 function addForge(root: Command): void {
   const forge = root.command('forge').description('follow a central registry that may be away')
@@ -293,7 +292,8 @@ function addForge(root: Command): void {
   below(outbox, 'drop <id>', 'do not send it: what the forge has counts').action(
     action(async (context, id: string) => await run(context, { action: 'outbox-drop', id }))
   )
-=======
+}
+
 /** Adds `trust token …`: tokens that say whose this node is, and tokens that this node gives to clients of its registry. */
 function addTokenCommands(trust: Command): void {
   const token = trust.command('token').description('tokens that say whose this node is, and those for clients of its registry')
@@ -334,7 +334,6 @@ function addTokenCommands(trust: Command): void {
     .option('--expires <duration>', 'how long it is good, such as 30d')
   addToken('list', '', 'list the tokens, without their secrets')
   addToken('revoke', ' <token>', 'take a token back, by its ID or name; it ends at once')
->>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
 }
 
 /** Adds `trust key …`. */

@@ -2,9 +2,6 @@ import { join } from 'node:path'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import { RejoinError, textOf, utf8 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
-<<<<<<< HEAD
-import { type ForgeSetting, parseForges } from './forge-setting.ts'
-=======
 import {
   checkRegistry,
   checkRetention,
@@ -16,7 +13,7 @@ import {
   type TlsConfig,
   tlsDefaults
 } from './config-parts.ts'
->>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
+import { type ForgeSetting, parseForges } from './forge-setting.ts'
 
 /** A node's settings that aren't trust. */
 export interface Config {
@@ -54,15 +51,11 @@ const defaults: Config = {
   mdns: true,
   syncEverySeconds: 60,
   fetchMaxBytes: 20 * 1024 ** 3,
-<<<<<<< HEAD
-  witness: false,
-  forges: []
-=======
   registry: registryDefaults,
   tls: tlsDefaults,
   retention: retentionDefaults,
-  witness: false
->>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
+  witness: false,
+  forges: []
 }
 
 const parts: Readonly<Record<string, (values: Readonly<Record<string, unknown>>, fail: (message: string) => never) => unknown>> =
@@ -100,12 +93,8 @@ function check(values: Readonly<Record<string, unknown>>): Partial<Config> {
     const part = parts[key]
     if (part !== undefined) checked[key] = part(value as Readonly<Record<string, unknown>>, fail)
   }
-<<<<<<< HEAD
   const { forges } = values
-  return { ...values, ...(forges !== undefined && { forges: parseForges(forges) }) } as Partial<Config>
-=======
-  return checked as Partial<Config>
->>>>>>> f257c01 (registry: tokens, Docker's token flow, rate limits and TLS)
+  return { ...checked, ...(forges !== undefined && { forges: parseForges(forges) }) } as Partial<Config>
 }
 
 /**
