@@ -13,8 +13,8 @@ export interface AccessTokenArgs {
   readonly expires?: string
 }
 
-function recordOf({ hash: _, ...token }: AccessToken, more: object = {}): VerbRecord {
-  return { kind: 'token', ...token, expires: token.expires ?? null, ...more } as VerbRecord
+function recordOf({ id, name, pull, push, created, expires }: AccessToken, more: object = {}): VerbRecord {
+  return { kind: 'token', id, name, pull, push, created, expires: expires ?? null, ...more } as VerbRecord
 }
 
 /** Makes, lists or takes back tokens for clients of the registry that are not on this machine. @throws E_USAGE E_EXISTS E_NOT_FOUND */
