@@ -157,6 +157,10 @@ function program(): Command {
   add('doctor', 'look the data folder over')
     .option('--reindex', 'make the index again from the logs')
     .option('--new-log', 'go on in a new log that names the old one, where the lost end of the own log does not come back')
+    .option(
+      '--adopt <log>',
+      'say again in the own log what stands here in an earlier log of its own that forked, from the fork on'
+    )
     .action(action(async (context, flags: object) => await (await import('./commands/doctor.ts')).doctor(context, flags)))
   const trust = root.command('trust').description('whose events this node lets in')
   const addTrust = (spec: string, text: string): Command =>

@@ -19,6 +19,7 @@ import {
 import { newShare, type SyncShare } from '../sync/index.ts'
 import { Bindings, createTrust, Gate, type Judged, Known } from '../trust/index.ts'
 import { endInTime } from './bounded.ts'
+import { branchesOf } from './branches.ts'
 import { type Config, createConfig, loadConfig } from './config.ts'
 import { forgetJournal, openOwnLog, sentenceOf, writableLog } from './open-log.ts'
 import { PeerBook } from './peer-book.ts'
@@ -324,10 +325,12 @@ export class Node implements AsyncDisposable {
   async goOnInNewLog(): Promise<LogId> {
     const folder = this.store.needFolder(this.ownLog)
     const head = this.writer.sign()
+    const fork = this.replica.endings.forkOf(this.ownLog)
     const next = await openOwnLog(this.store, this.keys, folder.opened.name, {
       log: this.ownLog,
       size: head.size,
-      root: head.root
+      root: head.root,
+      ...(fork && { other: branchesOf(folder, fork)[1] })
     })
     const waiting = this.writer
     this.ownLog = next

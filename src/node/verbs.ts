@@ -2,6 +2,7 @@ import { accessTokenVerb } from './access-token-verb.ts'
 import { RejoinError } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
 import { getArtifact, showThing } from './get.ts'
+import { adoptBranch } from './adopt.ts'
 import type { Live } from './live.ts'
 import { findLog } from './find.ts'
 import { followEntries, listEntries } from './log-view.ts'
@@ -53,7 +54,11 @@ async function* logVerb({
 async function* doctor({
   node,
   args
-}: VerbContext<{ readonly reindex?: boolean; readonly newLog?: boolean }>): AsyncGenerator<VerbRecord> {
+}: VerbContext<{ readonly reindex?: boolean; readonly newLog?: boolean; readonly adopt?: string }>): AsyncGenerator<VerbRecord> {
+  if (args.adopt !== undefined) {
+    yield { kind: 'result', ok: true, ...(await adoptBranch(node, findLog(node, args.adopt))) } as VerbRecord
+    return
+  }
   if (args.newLog === true) {
     yield { kind: 'result', ok: true, log: await node.goOnInNewLog() } as VerbRecord
     return

@@ -1,7 +1,17 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { forkPath, type LogId, signCheckpoint, sha256, utf8, verifyForkProof } from '../../src/core/index.ts'
+import {
+  base64,
+  forkPath,
+  hex,
+  type LogId,
+  parseEvent,
+  signCheckpoint,
+  sha256,
+  utf8,
+  verifyForkProof
+} from '../../src/core/index.ts'
 import { runVerb } from '../../src/node/index.ts'
 import { openKeys, Store } from '../../src/store/index.ts'
 import { patient } from '../net/hosts.ts'
@@ -169,5 +179,62 @@ describe('a fork', () => {
     const { peerId } = await one.live.dial(other.address, patient().signal)
     const records = await Array.fromAsync(runVerb(one.node, one.live, 'sync', { peers: [peerId] }, patient().signal))
     expect(records.at(-1)).toMatchObject({ kind: 'result', conflicts: 1 })
+  })
+
+  it('FORK-12 FORK-13: the owner adopts the branch that it has, and others have it in an undisputed log', async () => {
+    const a = await up(await made('alice'))
+    const { log, did } = a.node
+    await write(a, 3)
+    await a.down()
+    const clone = await cloned(a.root, log, 4)
+    const [b, c] = [await up(await made('bob')), await up(await made('carol'))]
+    for (const reader of [b, c]) trust(reader, 'alice', did)
+    const second = await up(clone)
+    await meet(b, second)
+    await second.down()
+    const first = await up(a.root)
+    await write(first, 2, 'mine')
+    await meet(c, first)
+    const adopt = async (of: string): Promise<readonly unknown[]> =>
+      await Array.fromAsync(runVerb(first.node, first.live, 'doctor', { adopt: of }, patient().signal))
+    await expect(adopt(log)).rejects.toMatchObject({ code: 'E_USAGE' })
+    await meet(first, b)
+    await vi.waitFor(() => expect(first.node.store.urgent.fork(log)).toMatchObject({ atIndex: 4, exact: true }), patience)
+    await vi.waitFor(() => expect(first.node.log).not.toBe(log), patience)
+    const now = first.node.log
+    expect(await adopt(log)).toMatchObject([{ from: log, log: now, adopted: 2, already: 0, skipped: [] }])
+    expect(await adopt(log)).toMatchObject([{ adopted: 0, already: 2 }])
+    await expect(adopt(now)).rejects.toMatchObject({ code: 'E_USAGE' })
+    await meet(b, first)
+    await vi.waitFor(() => expect(b.node.store.head(now)?.size).toBe(4), patience)
+    const said = [1, 2, 3].map((index) => parseEvent(b.node.store.lineOf(now, index) as Uint8Array))
+    const [ours, other] = [first.node.store.head(log), b.node.store.head(log)]
+    expect(said[0]).toMatchObject({
+      type: 'log.adopted',
+      data: {
+        log,
+        index: 4,
+        adopted: { size: 6, root: base64(ours?.root as Uint8Array) },
+        other: { size: 8, root: base64(other?.root as Uint8Array) }
+      }
+    })
+    const leaf = (index: number): string => hex(first.node.store.needFolder(log).entry(index).hash)
+    expect(said.slice(1).map(({ data }) => data)).toEqual([
+      { text: 'mine 0', adopts: { log, index: 4, leaf: leaf(4) } },
+      { text: 'mine 1', adopts: { log, index: 5, leaf: leaf(5) } }
+    ])
+    expect(await faults(first.root)).toEqual([])
+  })
+
+  it('FORK-12: the first line of the log that goes on names both branches where the fork is proven', async () => {
+    const a = await up(await made('alice'))
+    const { log } = a.node
+    await write(a, 4)
+    const { note } = signCheckpoint({ log, size: 5, root: sha256(utf8('another history')) }, a.node.keys.signer)
+    await a.node.replica.conflict(log, note)
+    await vi.waitFor(() => expect(a.node.log).not.toBe(log), patience)
+    const { succeeds } = a.node.store.opened(a.node.log)
+    expect(succeeds).toMatchObject({ log, size: 5, other: { size: 5 } })
+    expect(hex(succeeds?.other?.root as Uint8Array)).toBe(hex(sha256(utf8('another history'))))
   })
 })

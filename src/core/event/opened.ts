@@ -18,6 +18,8 @@ export interface Succeeds {
   readonly size: number
   /** root at that size, 32 bytes */
   readonly root: Uint8Array
+  /** where that log forked: the head of its other branch */
+  readonly other?: { readonly size: number; readonly root: Uint8Array }
 }
 
 /** What the first line of a log says. */
@@ -40,7 +42,11 @@ export function openedEvent(
   stamp: { readonly id: string; readonly time: string; readonly hlc: Hlc }
 ): RejoinEvent {
   const { publicKey, nextKey, name, succeeds } = opened
-  const predecessor = succeeds && { log: succeeds.log, root: base64(succeeds.root), size: succeeds.size }
+  const predecessor = succeeds && {
+    log: succeeds.log,
+    ...headOf(succeeds),
+    ...(succeeds.other && { other: headOf(succeeds.other) })
+  }
   const data: JsonObject = { name, next: nextKey, publicKey: hex(publicKey), ...(predecessor && { succeeds: predecessor }) }
   return { specversion: '1.0', type: openedType, source: didOf(publicKey), ...stamp, data }
 }
@@ -51,12 +57,24 @@ export function nextKeyDigest(nextKey: PublicKey): Digest {
 }
 
 function parseSucceeds(value: Json): Succeeds {
-  const { log, size, root, ...rest } = isObject(value) ? value : ({} as JsonObject)
-  const rootBytes = typeof root === 'string' ? fromBase64(root) : undefined
-  const sane =
-    typeof log === 'string' && isLogId(log) && Number.isSafeInteger(size) && (size as number) >= 0 && rootBytes?.length === 32
-  if (!sane || Object.keys(rest).length > 0) throw new RejoinError('E_OPENED', 'succeeds of log.opened is not {log, size, root}')
-  return { log, size: size as number, root: rootBytes }
+  const { log, other, ...rest } = isObject(value) ? value : ({} as JsonObject)
+  const head = parseHead(rest)
+  const fork = other === undefined ? undefined : parseHead(other)
+  if (typeof log !== 'string' || !isLogId(log) || head === undefined || (other !== undefined && fork === undefined))
+    throw new RejoinError('E_OPENED', 'succeeds of log.opened is not {log, size, root, other?}')
+  return { log, ...head, ...(fork && { other: fork }) }
+}
+
+/** Returns the size and root that an object says, undefined where it says anything else. */
+function parseHead(value: Json): Pick<Succeeds, 'size' | 'root'> | undefined {
+  const { size, root, ...rest } = isObject(value) ? value : ({} as JsonObject)
+  const bytes = typeof root === 'string' ? fromBase64(root) : undefined
+  const isSane = Number.isSafeInteger(size) && (size as number) >= 0 && bytes?.length === 32
+  return isSane && Object.keys(rest).length === 0 ? { size: size as number, root: bytes } : undefined
+}
+
+function headOf({ size, root }: Pick<Succeeds, 'size' | 'root'>): JsonObject {
+  return { root: base64(root), size }
 }
 
 /**
