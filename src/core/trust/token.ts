@@ -23,8 +23,8 @@ export interface Token {
   readonly signature: Uint8Array
 }
 
-function bad(message: string): RejoinError {
-  return new RejoinError('E_TOKEN', message)
+function bad(message: string, hint?: string): RejoinError {
+  return new RejoinError('E_TOKEN', message, hint === undefined ? {} : { hint })
 }
 
 function objectIn(part: string, what: string, maxBytes: number): JsonObject {
@@ -50,7 +50,8 @@ function objectIn(part: string, what: string, maxBytes: number): JsonObject {
 export function parseToken(text: string): Token {
   if (text.length > maxTokenChars) throw bad(`a token of ${text.length} characters is over ${maxTokenChars}`)
   const parts = text.split('.')
-  if (parts.length !== 3) throw bad('not a token: it has not three parts with points between them')
+  if (parts.length !== 3)
+    throw bad('not a token: it has not three parts with points between them', 'it is one line, as the issuer gave it')
   const [head, body, signed] = parts as [string, string, string]
   const header = objectIn(head, 'header', maxHeaderBytes)
   const claims = objectIn(body, 'body', maxTokenChars)
