@@ -27,6 +27,8 @@ export interface AnnouncerOptions {
   readonly signal: AbortSignal
   /** syncs with every peer soon */
   readonly pullFromAny: () => void
+  /** syncs with one peer soon */
+  readonly pullFrom: (peerId: string) => void
   /** syncs with one peer a little later */
   readonly pullLater: (peerId: string) => void
   /** announced events were stored */
@@ -122,12 +124,13 @@ export class Announcer implements Disposable {
         return this.options.witnessing.heard(decision.log, bytes)
       case 'ignore':
         if (decision.action === 'conflict') this.options.urgent.contradiction(decision.log, bytes)
-        else if (decision.action !== 'none') this.options.pullFromAny()
+        // who passes an announcement on has what it announces
+        else if (decision.action !== 'none') this.options.pullFrom(from)
         return 'ignore'
       case 'judge': {
         const { log, checkpoint, cose, block } = decision
         if (this.node.log === log) {
-          this.options.pullFromAny()
+          this.options.pullFrom(from)
           return 'ignore'
         }
         const relayed = this.node.replica.takeAnnounced(log, block, from)

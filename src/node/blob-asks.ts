@@ -7,7 +7,7 @@ import type { Node } from './node.ts'
 const maxPerPeer = 4096
 const maxAll = 65_536
 /** how long blobs are gathered before peers are told of them, in milliseconds */
-const gatherMs = 20
+const gatherMs = 50
 const tellTimeoutMs = 10_000
 
 /**

@@ -64,6 +64,7 @@ export class Live implements AsyncDisposable {
       witnessing: this.witnessing,
       signal: this.stopping.signal,
       pullFromAny: () => this.pullFromAny(),
+      pullFrom: (peerId) => this.syncSoon(peerId),
       pullLater: (peerId) => this.retry(peerId),
       onStored: () => this.fetcher.poke()
     })

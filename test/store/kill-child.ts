@@ -1,9 +1,11 @@
-import { argv, stdout } from 'node:process'
+import { argv, exit, stdout } from 'node:process'
 import { openKeys, readOwnLog, Store } from '../../src/store/index.ts'
 import { draft } from './sample-folder.ts'
 
 /** Appends until it is killed; prints each event's index and ID once it is acknowledged, and each checkpoint that is signed. */
-const root = argv[2] as string
+const root = argv[2]
+// a life that only fills the cache of compiled modules
+if (root === undefined) exit()
 const log = readOwnLog(root)
 if (log === undefined) throw new Error('no own log')
 const store = await Store.open(root, { ownLog: log })
