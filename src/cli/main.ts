@@ -162,6 +162,15 @@ function program(): Command {
       'say again in the own log what stands here in an earlier log of its own that forked, from the fork on'
     )
     .action(action(async (context, flags: object) => await (await import('./commands/doctor.ts')).doctor(context, flags)))
+  add('gc', 'delete what the retention rules of config.yaml let go, and blobs that nothing names')
+    .option('--dry-run', 'only say what would go')
+    .option('--older-than <duration>', 'blobs that nothing names stay for so long; 1h where left out')
+    .action(
+      action(
+        async (context, flags: { dryRun?: boolean; olderThan?: string }) =>
+          await (await import('./commands/gc.ts')).gc(context, flags)
+      )
+    )
   const trust = root.command('trust').description('whose events this node lets in')
   const addTrust = (spec: string, text: string): Command =>
     trust.command(spec).description(text).option('--data <dir>').option('--json').option('--quiet')

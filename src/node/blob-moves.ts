@@ -32,7 +32,7 @@ export function blobChangeOf({ event, before, after }: Changed): BlobChange | un
 }
 
 /** Adds the blobs of an artifact that are here to a set. */
-async function addClosure(blobs: BlobStore, root: Digest, found: Set<Digest>): Promise<void> {
+export async function addClosure(blobs: BlobStore, root: Digest, found: Set<Digest>): Promise<void> {
   const queue: { readonly digest: Digest; readonly isManifest: boolean }[] = [{ digest: root, isManifest: true }]
   for (let next = queue.shift(); next !== undefined && found.size < maxClosure; next = queue.shift()) {
     const { digest, isManifest } = next
@@ -50,14 +50,16 @@ async function addClosure(blobs: BlobStore, root: Digest, found: Set<Digest>): P
   }
 }
 
-function addLarge({ data }: RejoinEvent, found: Set<Digest>): void {
+/** Adds the large blobs that an event names by itself to a set. */
+export function addLarge({ data }: RejoinEvent, found: Set<Digest>): void {
   for (const blob of Array.isArray(data['blobs']) ? data['blobs'] : []) {
     const digest: unknown = isObject(blob) ? blob['digest'] : undefined
     if (typeof digest === 'string' && isDigest(digest)) found.add(digest)
   }
 }
 
-function* relayedEvents(store: Store): Generator<RejoinEvent, void, void> {
+/** Yields the events that are passed on. */
+export function* relayedEvents(store: Store): Generator<RejoinEvent, void, void> {
   for (const { log, size } of store.listHeads()) {
     const { entries } = store.needFolder(log)
     for (let at = 0; at < size; ) {
@@ -68,7 +70,8 @@ function* relayedEvents(store: Store): Generator<RejoinEvent, void, void> {
   }
 }
 
-function* privateEvents(store: Store): Generator<RejoinEvent, void, void> {
+/** Yields the events that are kept for this node only, and those that are held. */
+export function* privateEvents(store: Store): Generator<RejoinEvent, void, void> {
   for (const place of [store.places.kept, store.places.held])
     for (const { entries } of place.list()) for (const { line } of entries) yield parseEvent(line)
 }

@@ -28,7 +28,7 @@ const nothing: Lacking = { wants: [], root: undefined }
 /** Returns the blobs of an event's artifact that are not here: its manifest, else what that names, and so on down. */
 export async function lackingOf({ subject, data }: RejoinEvent, context: WantContext): Promise<Lacking> {
   const { digest, size, mediaType, blobs } = data
-  if (typeof digest !== 'string' || !isDigest(digest) || digest !== subject) return nothing
+  if (typeof digest !== 'string' || !isDigest(digest) || digest !== subject || context.blobs.dropped.has(digest)) return nothing
   const wants: BlobWant[] = []
   for (const blob of Array.isArray(blobs) ? (blobs as readonly Json[]) : []) {
     const want = largeWant(blob, context)

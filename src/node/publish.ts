@@ -76,7 +76,9 @@ export async function* publish(node: Node, files: readonly string[], options: Pu
   if (options.tag !== undefined && files.length > 1) throw new RejoinError('E_USAGE', 'one tag can only name one file')
   const subject = options.subject === undefined ? undefined : await subjectOf(node, parseDigest(options.subject))
   for (let at = 0; at < files.length; at += filesAtOnce)
-    yield* publishGroup(node, files.slice(at, at + filesAtOnce), options, subject)
+    yield* await node.blobs.turn.shared(
+      async () => await Array.fromAsync(publishGroup(node, files.slice(at, at + filesAtOnce), options, subject))
+    )
 }
 
 async function subjectOf(node: Node, digest: Digest): Promise<Descriptor> {

@@ -1,6 +1,7 @@
 import { accessTokenVerb } from './access-token-verb.ts'
 import { RejoinError } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
+import { gcVerb } from './gc-verb.ts'
 import { getArtifact, showThing } from './get.ts'
 import { adoptBranch } from './adopt.ts'
 import type { Live } from './live.ts'
@@ -103,6 +104,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   explain: define(explainVerb),
   'trust-test': define(trustTestVerb),
   'access-token': define(accessTokenVerb),
+  gc: define(gcVerb),
   triage: define(triageVerb),
   doctor: define(doctor)
 }

@@ -11,6 +11,7 @@ const smallBytes = 1024 * 1024
 
 function created(context: RegistryContext, exchange: Exchange, name: string, digest: Digest): void {
   context.contents.link(name, digest)
+  context.node.blobs.touch(digest)
   send(exchange, 201, { location: pathTo(name, 'blobs', digest), 'docker-content-digest': digest })
 }
 

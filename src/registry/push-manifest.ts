@@ -54,7 +54,10 @@ export async function pushManifest(context: RegistryContext, exchange: Exchange,
     throw fault(400, 'DIGEST_INVALID', `the manifest given for ${said} has another digest`)
   const manifest = read(exchange, bytes)
   const pushed: Pushed = { bytes, digest, manifest, descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length } }
-  await context.inTurn(`${name}@${digest}`, async () => await publishPushed(context, name, pushed, tags))
+  await context.inTurn(
+    `${name}@${digest}`,
+    async () => await context.node.blobs.turn.shared(async () => await publishPushed(context, name, pushed, tags))
+  )
   const subject = manifest.subject?.digest
   send(exchange, 201, {
     location: pathTo(name, 'manifests', digest),
@@ -161,6 +164,7 @@ async function publishPushed(context: RegistryContext, name: string, pushed: Pus
       await node.blobs.put(bytes, { digest })
     }
   }
+  node.blobs.dropped.want(digest)
   await appendOwn(
     node,
     drafts.map((draft) => afterStatements(node, draft, said.get(String(draft.data['tag']))))

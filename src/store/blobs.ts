@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, unlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, unlinkSync, utimesSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chunkBytes, type Digest, dagOfLeaves, digestParts, equal, hasDigest, RejoinError } from '../core/index.ts'
@@ -10,7 +10,9 @@ import { type BlobPlace, deleteBlob, findBlob, knownBlob, listBlobs, moveBlob } 
 import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type StoredBlob, type UnstoredBlob } from './blob-put.ts'
 import { ResumableBlob } from './blob-resume.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
+import { Dropped } from './dropped.ts'
 import { OciIndex } from './oci-index.ts'
+import { Turn } from './turn.ts'
 
 /** Where the first damage in a blob is. */
 export interface BlobFault {
@@ -34,12 +36,17 @@ export class BlobStore {
   /** the roots that index.json lists; none is of a private blob */
   readonly index: OciIndex
   private readonly resuming = new Set<Digest>()
+  /** what is published is not collected meanwhile */
+  readonly turn: Turn = new Turn()
+  /** artifacts that were let go */
+  readonly dropped: Dropped
   private readonly parts = new Map<Digest, OpenPart>()
   private readonly listeners = new Set<(digests: readonly Digest[]) => void>()
 
   constructor(root: string, index: OciIndex) {
     this.root = root
     this.index = index
+    this.dropped = new Dropped(root)
   }
 
   /** Calls back with blobs that came, or were moved to where they are passed on. Returns how to stop it. */
@@ -143,6 +150,20 @@ export class BlobStore {
   /** Yields all blobs, in no order; names that are no digest are passed over. */
   list(): AsyncGenerator<{ readonly digest: Digest; readonly place: BlobPlace }, void, void> {
     return listBlobs(this.root)
+  }
+
+  /** Takes note that a blob is wanted now: one that nothing names yet is collected only when it has not been for a while. */
+  touch(digest: Digest): void {
+    const found = findBlob(this.root, digest)
+    if (found === undefined) return
+    const now = new Date()
+    utimesSync(found.path, now, now)
+  }
+
+  /** Returns when a blob was stored or touched, in Unix milliseconds; undefined where it is not here. */
+  touchedMs(digest: Digest): number | undefined {
+    const path = findBlob(this.root, digest)?.path
+    return path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.mtimeMs
   }
 
   /** Deletes a blob, and takes it out of index.json first; returns whether it was here. */

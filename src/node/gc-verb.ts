@@ -1,0 +1,139 @@
+import { type Digest, isRepository, parseDuration, parseEvent, RejoinError, type RejoinEvent } from '../core/index.ts'
+import { addClosure, addLarge, artifactOf, privateEvents, relayedEvents } from './blob-moves.ts'
+import type { VerbRecord } from './control.ts'
+import type { Node } from './node.ts'
+import { removalTypes } from './repository.ts'
+import { type LetGo, lettingGo, type Retained } from './retention.ts'
+import { listRepositories, listRepository, listTags } from './tags.ts'
+import type { VerbContext } from './verbs.ts'
+
+/** What `rejoin gc` asks for. */
+export interface GcArgs {
+  readonly dryRun?: boolean
+  /** blobs that nothing names stay for this long, such as 1h: uploads under way are such */
+  readonly olderThan?: string
+}
+
+const defaultAge = '1h'
+
+/** What is to go: artifacts by the rules, and all blobs that nothing needs. */
+interface Plan {
+  readonly artifacts: readonly LetGo[]
+  /** artifacts that events name and that are not kept */
+  readonly dropped: ReadonlySet<Digest>
+  readonly needed: Set<Digest>
+}
+
+/**
+ * Deletes the blobs of artifacts that the retention rules of config.yaml let go, or that were deleted, and blobs that nothing names. The logs
+ * keep their events, and so the hashes.
+ */
+export async function* gcVerb({ node, args, signal }: VerbContext<GcArgs>): AsyncGenerator<VerbRecord> {
+  const age = parseDuration(args.olderThan ?? defaultAge)
+  if (age === undefined)
+    throw new RejoinError('E_USAGE', `not a duration: ${JSON.stringify(args.olderThan)}`, { hint: 'such as 1h or 7d' })
+  const arrived: RejoinEvent[] = []
+  const stop = node.onAccepted((accepted) => {
+    for (const { event } of accepted) if (event !== undefined) arrived.push(event)
+  })
+  try {
+    const nowMs = Date.now()
+    const plan = await planOf(node, nowMs)
+    for (const { repository, digest, tags, sizeBytes, reason } of plan.artifacts)
+      yield { kind: 'artifact', repository, digest, tags: tags.map(({ tag }) => tag), bytes: sizeBytes, reason } as VerbRecord
+    const isDryRun = args.dryRun === true
+    const done = isDryRun
+      ? await sweep(node, plan, { beforeMs: nowMs - age, isDryRun, signal })
+      : await node.blobs.turn.alone(async () => {
+          for (const event of arrived) await need(node, event, plan.needed)
+          node.blobs.dropped.replace(plan.dropped)
+          return await sweep(node, plan, { beforeMs: nowMs - age, isDryRun, signal })
+        })
+    yield { kind: 'result', dryRun: isDryRun, artifacts: plan.artifacts.length, ...done } as VerbRecord
+  } finally {
+    stop()
+  }
+}
+
+async function need({ blobs }: Node, event: RejoinEvent, needed: Set<Digest>): Promise<void> {
+  const digest = artifactOf(event)
+  if (digest === undefined) return
+  needed.add(digest)
+  addLarge(event, needed)
+  await addClosure(blobs, digest, needed)
+}
+
+async function planOf(node: Node, nowMs: number): Promise<Plan> {
+  const { blobs, store, config } = node
+  const needed = new Set<Digest>()
+  const named = new Map<Digest, RejoinEvent[]>()
+  for (const events of [relayedEvents(store), privateEvents(store)])
+    for (const event of events) {
+      const digest = artifactOf(event)
+      if (digest === undefined || removalTypes.has(event.type)) continue
+      // what is in no repository is under no rule
+      const { repository } = event.data
+      if (typeof repository !== 'string' || !isRepository(repository)) await need(node, event, needed)
+      const of = named.get(digest)
+      if (of === undefined) named.set(digest, [event])
+      else of.push(event)
+    }
+  for (const { entries } of store.places.held.list()) for (const { line } of entries) await need(node, parseEvent(line), needed)
+  const letGo: LetGo[] = []
+  const kept: { readonly digest: Digest; readonly repository: string }[] = []
+  for (const repository of await listRepositories(node)) {
+    const artifacts = await retainedOf(node, repository)
+    const going = lettingGo(artifacts, config.retention, nowMs)
+    letGo.push(...going)
+    const gone = new Set(going.map(({ digest }) => digest))
+    kept.push(...artifacts.filter(({ digest }) => !gone.has(digest)))
+  }
+  // what refers to something that is kept is kept with it, and so is what an index names
+  for (const { digest } of kept) {
+    for (const event of named.get(digest) ?? []) addLarge(event, needed)
+    if (!needed.has(digest)) await addClosure(blobs, digest, needed)
+    for (const { log, index } of await store.index.referrers(digest)) {
+      const line = store.lineOf(log, index)
+      const event = line && parseEvent(line)
+      const referrer = event && artifactOf(event)
+      if (referrer !== undefined && !needed.has(referrer)) kept.push({ digest: referrer, repository: '' })
+    }
+    needed.add(digest)
+  }
+  const artifacts = letGo.filter(({ digest }) => !needed.has(digest))
+  return { artifacts, dropped: new Set([...named.keys()].filter((digest) => !needed.has(digest))), needed }
+}
+
+async function retainedOf(node: Node, repository: string): Promise<readonly Retained[]> {
+  const tags = Map.groupBy(await listTags(node, repository), ({ digest }) => digest)
+  const found: Retained[] = []
+  for (const { digest, event } of (await listRepository(node, repository)) ?? []) {
+    const blobs = new Set<Digest>()
+    await addClosure(node.blobs, digest, blobs)
+    const sizeBytes = [...blobs].reduce((sum, blob) => sum + (node.blobs.size(blob) ?? 0), 0)
+    const own = (tags.get(digest) ?? []).map(({ tag, winner }) => ({ tag, hlc: winner.event.hlc }))
+    found.push({ repository, digest, hlc: event.event.hlc, tags: own, sizeBytes })
+  }
+  return found
+}
+
+async function sweep(
+  { blobs }: Node,
+  { needed }: Plan,
+  { beforeMs, isDryRun, signal }: { readonly beforeMs: number; readonly isDryRun: boolean; readonly signal: AbortSignal }
+): Promise<{ readonly blobs: number; readonly bytes: number; readonly kept: number; readonly waiting: number }> {
+  const done = { blobs: 0, bytes: 0, kept: 0, waiting: 0 }
+  const going: Digest[] = []
+  for await (const { digest } of blobs.list()) {
+    if (needed.has(digest)) done.kept++
+    else if ((blobs.touchedMs(digest) ?? Number.POSITIVE_INFINITY) > beforeMs) done.waiting++
+    else going.push(digest)
+  }
+  for (const digest of going) {
+    signal.throwIfAborted()
+    done.blobs++
+    done.bytes += blobs.size(digest) ?? 0
+    if (!isDryRun) await blobs.remove(digest)
+  }
+  return done
+}
