@@ -1,24 +1,30 @@
 import { styleText } from 'node:util'
 import { codeOf, errorCodes, RejoinError } from '../core/index.ts'
 
-/** Writes one line to standard output. */
+/** What could steer a terminal, turn the order of what it shows, or stand there unseen so that two names look alike. */
+const steering =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g
+const escaped = (text: string): string =>
+  Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+
+/** Writes one line to standard output. Whatever of it came from elsewhere, it steers no terminal and stays one line. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+  process.stdout.write(`${printable(line)}\n`)
 }
 
-/** Writes a record as one line of JSON. */
+/** Writes a record as one line of JSON, in which what could steer a terminal is escaped: the same value to a reader. */
 export function printJson(record: object): void {
-  process.stdout.write(`${JSON.stringify(record)}\n`)
+  process.stdout.write(`${JSON.stringify(record).replace(steering, escaped)}\n`)
 }
 
 /** Writes a notice to standard error: what happened, for a person. */
 export function notice(text: string): void {
-  process.stderr.write(`rejoin: ${text}\n`)
+  process.stderr.write(`rejoin: ${printable(text)}\n`)
 }
 
-/** Returns a text without the control characters that could steer a terminal. */
+/** Returns a text without the characters that could steer a terminal, or turn or hide what it shows. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
+  return text.replace(steering, '\ufffd')
 }
 
 /** Prints an error in two lines (or one JSON object) and returns the exit code that goes with it. */
@@ -26,7 +32,8 @@ export function printError(error: unknown, json: boolean): number {
   const code = codeOf(error)
   if (!(error instanceof RejoinError) || code === undefined) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    process.stderr.write(`rejoin: bug: ${text}\nrejoin: hint: please report this, with what you did\n`)
+    const shown = text.split('\n').map(printable).join('\n')
+    process.stderr.write(`rejoin: bug: ${shown}\nrejoin: hint: please report this, with what you did\n`)
     return 1
   }
   if (json) printJson({ kind: 'error', code, error: error.message, ...(error.hint !== undefined && { hint: error.hint }) })
@@ -38,7 +45,7 @@ export function printError(error: unknown, json: boolean): number {
 
 /** Shows progress on standard error, in place, where that is a terminal. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${printable(text)}`)
 }
 
 /** Ends a progress line. */

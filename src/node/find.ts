@@ -2,16 +2,20 @@ import { readManifest } from '../artifact/index.ts'
 import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, RejoinError } from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
 import { eventAt, type FoundEvent } from './entry.ts'
+import { authorOf } from './log-view.ts'
 import type { Node } from './node.ts'
 import { readTag, readTagOfWriters } from './tags.ts'
 
 const maxManifestBytes = 16 * 1024 * 1024
 
-/** Returns a log by its ID, a prefix of it, or the name of its author. @throws E_NOT_FOUND E_USAGE where the prefix is not unique */
+/**
+ * Returns a log by its ID, a prefix of it, or the name that this node has for its author: never one that a log gives itself.
+ * @throws E_NOT_FOUND E_USAGE where the prefix is not unique
+ */
 export function findLog(node: Node, name: string): LogId {
   if (isLogId(name)) return node.store.needFolder(name).log
   const logs = node.store.listHeads().map(({ log }) => log)
-  const byName = logs.filter((log) => node.store.opened(log).name === name || (name === 'me' && log === node.log))
+  const byName = logs.filter((log) => authorOf(node, log) === name || (name === 'me' && log === node.log))
   const found = byName.length > 0 ? byName : logs.filter((log) => name.length >= 4 && log.startsWith(name))
   if (found.length > 1)
     throw new RejoinError('E_USAGE', `${JSON.stringify(name)} names ${found.length} logs`, { hint: found.slice(0, 4).join(' ') })
