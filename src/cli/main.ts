@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import type { ForgeArgs } from '../forge/index.ts'
 import { compiledFolder, type Context, dataFolder, type GlobalOptions } from './context.ts'
+import { addMediaCommands } from './media.ts'
 
 const version = '0.1.0'
 let exitCode = 0
@@ -99,26 +100,7 @@ function program(): Command {
           await (await import('./commands/log.ts')).log(context, name, flags)
       )
     )
-  add('export <replica>', 'write what this node passes on to a folder')
-    .option('--to <node>', 'leave out what this node is known to hold (repeatable)', many)
-    .option('--since <frontier>', 'leave out what a file with a frontier says is held')
-    .option('--assume <node>', 'leave out what this node is assumed to hold')
-    .action(
-      action(
-        async (context, replica: string, flags: object) =>
-          await (await import('./commands/files.ts')).files(context, 'export', { replica, ...flags })
-      )
-    )
-  add('import <replica>', 'take in what a folder, or the URL of one, holds and the rules want').action(
-    action(async (context, replica: string) =>
-      /^https?:/i.test(replica)
-        ? await (await import('./commands/sync.ts')).sync(context, [replica])
-        : await (await import('./commands/files.ts')).files(context, 'import', { replica })
-    )
-  )
-  add('check <folder>', 'as verify, for a stick: needs no node and writes nothing').action(
-    action(async (context, folder: string) => await (await import('./commands/check.ts')).check(context, folder))
-  )
+  addMediaCommands(add, action)
   add(
     'sync [replica...]',
     'sync with peers (multiaddrs, peer IDs or names; none means all that are connected), a folder, or two folders; take from the URL of one'

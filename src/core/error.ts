@@ -45,8 +45,10 @@ export type ErrorCode =
   | 'E_WITHHELD'
   | 'E_BAD_OBJECT'
   | 'E_DAMAGED'
+  | 'E_ARCHIVE'
   | 'E_FORK'
   | 'E_REFUSED'
+  | 'E_SEAL'
   | 'E_UNKNOWN_TYPE'
   | 'E_DOCUMENT'
   | 'E_FRAME'
@@ -97,8 +99,10 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_WITHHELD: meaning(1, 400, false, 'a withheld marker is malformed or misaligned'),
   E_BAD_OBJECT: meaning(11, 400, false, 'the bytes of a blob do not have its digest'),
   E_DAMAGED: meaning(11, 500, false, 'a data folder has damaged objects'),
+  E_ARCHIVE: meaning(11, 400, false, 'an archive is none, or is damaged: nothing tells where its next member begins'),
   E_FORK: meaning(15, 409, false, 'one log has two histories'),
   E_REFUSED: meaning(12, 403, false, 'the trust rules refuse it'),
+  E_SEAL: meaning(12, 403, false, 'a medium has no good seal of a known identity, and the rules ask for one'),
   E_UNKNOWN_TYPE: meaning(1, 415, false, 'a document is of no kind that is known here'),
   E_DOCUMENT: meaning(1, 400, false, 'a document is not what it claims or is said to be'),
   E_FRAME: meaning(1, 400, false, 'a protocol frame is malformed'),

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { RejoinError } from '../core/index.ts'
-import { type FileReplica, Folder } from '../replica/index.ts'
+import { type FileReplica, Folder, rootOfAge } from '../replica/index.ts'
 
 /** What a word on the command line names, by its look alone: people write paths, addresses and names, and never say which. */
 export type ReplicaWord =
@@ -48,4 +48,9 @@ export function needFolderWord(word: string): string {
   const named = replicaWord(word)
   if (named.kind === 'folder') return named.path
   throw new RejoinError('E_USAGE', `${word} is no folder`, { hint: named.kind === 'peer' ? `a folder is ./${word}` : '' })
+}
+
+/** Returns whether a path is a folder with an encrypted medium. */
+export function isEncrypted(path: string): boolean {
+  return rootOfAge(path) !== undefined
 }

@@ -11,6 +11,7 @@ import type { Node } from './node.ts'
 import { makeProof } from './prove.ts'
 import { publish, type PublishOptions } from './publish.ts'
 import { exportVerb } from './export-verb.ts'
+import { importStream } from './import-stream.ts'
 import { importVerb } from './import-verb.ts'
 import { peersVerb } from './peers-verb.ts'
 import { identify, status } from './status.ts'
@@ -97,6 +98,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   sync: define(syncPeers),
   export: define(exportVerb),
   import: define(importVerb),
+  'import-stream': define(importStream),
   'sync-files': define(syncFilesVerb),
   peers: define(peersVerb),
   trust: define(trustVerb),

@@ -6,6 +6,8 @@ import { folderVersion } from './folder-version.ts'
 import type { Outside } from './outside.ts'
 import { isSealed } from './seal.ts'
 
+const maxReplicaBytes = 64 * 1024
+
 export function readReplica(root: string): string {
   const bytes = readFileRangeSync(join(root, 'replica.json'), 0, 64 * 1024)
   if (bytes === undefined)
@@ -54,12 +56,20 @@ export interface MediumLimits {
  * @throws E_NO_DATA where there is none · E_VERSION · E_DAMAGED · E_BAD_OBJECT E_TOO_LARGE
  */
 export function readReplicaFile(files: Outside): ReplicaFile {
-  const path = join(files.root, 'replica.json')
-  const bytes = files.read('replica.json', 64 * 1024)
+  const bytes = files.read('replica.json', maxReplicaBytes)
   if (bytes === undefined) throw new RejoinError('E_NO_DATA', `there is no replica in ${files.root}`)
+  return parseReplicaFile(bytes, join(files.root, 'replica.json'))
+}
+
+/**
+ * Returns what the bytes of a replica.json from elsewhere say.
+ * @param path names it in errors
+ * @throws E_VERSION · E_DAMAGED
+ */
+export function parseReplicaFile(bytes: Uint8Array, path: string): ReplicaFile {
   let value: unknown
   try {
-    value = parseStrict(bytes, { maxBytes: 64 * 1024, maxDepth: 8 })
+    value = parseStrict(bytes, { maxBytes: maxReplicaBytes, maxDepth: 8 })
   } catch (cause) {
     throw new RejoinError('E_DAMAGED', `${path} is not JSON`, { cause })
   }
@@ -71,7 +81,7 @@ export function readReplicaFile(files: Outside): ReplicaFile {
   if (version !== folderVersion)
     throw new RejoinError(
       'E_VERSION',
-      `${files.root} has format version ${JSON.stringify(version)}; this program knows ${folderVersion}`
+      `${path} has format version ${JSON.stringify(version)}; this program knows ${folderVersion}`
     )
   if (check !== undefined && !isSealed(value as never)) throw new RejoinError('E_DAMAGED', `the check sum in ${path} is another`)
   if (store !== undefined && (typeof store !== 'string' || !/^[0-9a-f]{32}$/.test(store)))

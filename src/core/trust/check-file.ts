@@ -187,6 +187,9 @@ function build(document: TrustDocument, digest: string, report: Report): TrustFi
     ),
     ...(document.rateLimits?.perIdentity && { identityRate: identityRateOf(document.rateLimits.perIdentity) }),
     ...((document.rateLimits ?? document.reputation) !== undefined && { peers: peerLimitsOf(document) }),
+    ...(document.import !== undefined && {
+      import: { oneWay: document.import.oneWay ?? false, requireSeal: document.import.requireSeal ?? false }
+    }),
     ...(rules && { rules }),
     default: document.default ?? 'hold',
     digest

@@ -98,6 +98,7 @@ export interface TrustDocument extends PeerLimitsDocument {
   }
   readonly inventory?: { readonly source: string }
   readonly budget?: Named<unknown>
+  readonly import?: { readonly oneWay?: boolean; readonly requireSeal?: boolean }
   readonly rules?: readonly RuleDocument[]
   readonly default?: Verdict
 }

@@ -88,6 +88,14 @@ export interface Freshness {
   readonly refuseAfterMs: number
 }
 
+/** What is asked of media that are imported. */
+export interface ImportRules {
+  /** nothing is ever written to a medium */
+  readonly oneWay: boolean
+  /** only media that a known identity sealed */
+  readonly requireSeal: boolean
+}
+
 /** A trust file that was read and checked: all names in it are known, all patterns well formed. @see protocols/trust.md */
 export interface TrustFile {
   readonly name: string
@@ -118,6 +126,8 @@ export interface TrustFile {
   readonly identityRate?: RateLimit
   /** what peers are held to, where the file says so */
   readonly peers?: PeerLimits
+  /** what is asked of media that are imported, where the file says so */
+  readonly import?: ImportRules
   /** undefined: every event of a known identity that is not denied is relayed */
   readonly rules?: readonly TrustRule[]
   /** where no rule fits */

@@ -1,0 +1,122 @@
+import { resolve } from 'node:path'
+import { RejoinError } from '../../core/index.ts'
+import {
+  archiveWriter,
+  type ChoiceFlags,
+  exportMedium,
+  type MediumExport,
+  maxBytesOf,
+  replicaWord,
+  selectionOf
+} from '../../node/index.ts'
+import { type AnyRecord, ask, printAll } from '../ask.ts'
+import type { Context } from '../context.ts'
+import { notice, print, printable } from '../output.ts'
+import { exitOf, files } from './files.ts'
+import { tellFault } from './faults.ts'
+
+/** The options of `rejoin export`. */
+export interface ExportFlags extends ChoiceFlags {
+  readonly dryRun?: boolean
+}
+
+const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'since', 'platform', 'maxBytes', 'volumes', 'dryRun'])
+
+/** Writes what this node passes on to a replica of files. @returns the exit code */
+export async function exportTo(context: Context, word: string | undefined, flags: ExportFlags): Promise<number> {
+  if (word === undefined) throw new RejoinError('E_USAGE', 'export needs a folder, FILE.tar, FILE.tar.zst or -')
+  const { kind } = replicaWord(word)
+  if (kind !== 'archive' && kind !== 'stream') {
+    if (Object.keys(flags).some((name) => chooses.has(name)))
+      throw new RejoinError('E_USAGE', 'a selection goes into an archive: FILE.tar, FILE.tar.zst or -')
+    return await files(context, 'export', { replica: word })
+  }
+  if (kind === 'stream' && flags.volumes === true)
+    throw new RejoinError('E_USAGE', 'standard output is one volume', { hint: 'name a file: x.tar becomes x.1.tar, x.2.tar …' })
+  // what the node has not signed yet is signed first
+  for await (const _ of ask(context, 'status', {}));
+  const options: MediumExport = {
+    selection: selectionOf(flags, Date.now()),
+    maxBytes: maxBytesOf(flags),
+    volumes: flags.volumes === true,
+    dryRun: flags.dryRun === true
+  }
+  const writer = archiveWriter(kind === 'stream' ? '-' : resolve(word))
+  // standard output is the archive's: what is to be said goes to standard error
+  const say = kind === 'stream' && flags.dryRun !== true ? notice : print
+  return await show(
+    { ...context, json: context.json && say === print },
+    exportMedium(context.root, options, writer, context.signal) as AsyncIterable<AnyRecord>,
+    say
+  )
+}
+
+async function show(context: Context, records: AsyncIterable<AnyRecord>, say: (line: string) => void): Promise<number> {
+  let last: AnyRecord | undefined
+  const kept = async function* (): AsyncGenerator<AnyRecord> {
+    for await (const record of records) {
+      last = record
+      yield record
+    }
+  }
+  await printAll(context, kept(), (record) => {
+    if (record.kind === 'fault') tellFault(record)
+    else if (!context.quiet || record.kind === 'result') for (const line of wordRecord(record)) say(line)
+  })
+  return last?.kind === 'plan' ? (last['fits'] === true ? 0 : 13) : exitOf(last)
+}
+
+function wordRecord(record: AnyRecord): readonly string[] {
+  const text = (member: string): string => printable(String(record[member]))
+  switch (record.kind) {
+    case 'log':
+      return [
+        `log       ${text('log')}  entries ${text('from')} to ${text('to')}: ${text('chosen')} as text, ${text('withheld')} as hashes`
+      ]
+    case 'artifact': {
+      const blobs = record['blobs'] as readonly { readonly digest: string; readonly bytes: number; readonly role: string }[]
+      const omitted = record['omitted'] as readonly { readonly digest: string; readonly because: string }[]
+      const missing = record['missing'] as readonly string[]
+      return [
+        `artifact  ${text('name')}  ${text('bytes')} bytes${Number(record['shared']) > 0 ? `, ${text('shared')} of them shared` : ''}  because ${text('why')} chosen${record['fits'] === true ? (record['volume'] === null ? '' : `  volume ${text('volume')}`) : '  DOES NOT FIT'}`,
+        ...blobs.map(({ digest, bytes, role }) => `  ${role.padEnd(9)}${digest}  ${bytes}`),
+        ...omitted.map(({ digest, because }) => `  left out ${digest}  ${because}`),
+        ...missing.map((digest) => `  missing ${digest}`)
+      ]
+    }
+    case 'volume':
+      return [
+        `volume ${text('volume')}: ${text('path')}: ${text('artifacts')} artifacts, ${text('blobs')} blobs, ${text('bytes')} bytes`
+      ]
+    case 'plan':
+      return wordPlan(record)
+    case 'result':
+      return wordResult(record)
+    default:
+      return []
+  }
+}
+
+function wordPlan(record: AnyRecord): readonly string[] {
+  const volumes = record['volumes'] as readonly {
+    readonly volume: number
+    readonly artifacts: number
+    readonly blobs: number
+    readonly bytes: number
+  }[]
+  return [
+    ...volumes.map(
+      ({ volume, artifacts, blobs, bytes }) => `volume ${volume}: ${artifacts} artifacts, ${blobs} blobs, ${bytes} bytes at most`
+    ),
+    `plan: ${String(record['artifacts'])} artifacts, ${String(record['there'])} there already, ${record['fits'] === true ? 'all of it fits' : `${String(record['left'])} do not fit`}; nothing was written`
+  ]
+}
+
+function wordResult(record: AnyRecord): readonly string[] {
+  const say = (member: string): string => String(record[member])
+  const lines = [
+    `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('logs')} logs, ${say('events')} events, ${say('withheld')} withheld, ${say('artifacts')} artifacts, ${say('blobs')} blobs, ${say('bytes')} bytes written${Number(record['there']) > 0 ? `, ${say('there')} files there already` : ''}; ${say('missing')} missing, ${say('bad')} bad`
+  ]
+  if (Number(record['left']) > 0) lines.push(`${say('left')} artifacts did not fit: --volumes writes as many media as it takes`)
+  return lines
+}

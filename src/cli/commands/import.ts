@@ -1,0 +1,49 @@
+import { resolve } from 'node:path'
+import { isEncrypted, replicaWord } from '../../node/index.ts'
+import { type AnyRecord, ask, printAll } from '../ask.ts'
+import type { Context } from '../context.ts'
+import { print } from '../output.ts'
+import { absoluteWord, exitOf, files } from './files.ts'
+import { tellFault } from './faults.ts'
+
+/** The options of `rejoin import`. */
+export interface ImportFlags {
+  readonly identity?: string
+}
+
+/** Takes in what a replica of files has. @returns the exit code */
+export async function importFrom(context: Context, word: string, { identity }: ImportFlags): Promise<number> {
+  const { kind } = replicaWord(word)
+  if (kind === 'web') return await (await import('./sync.ts')).sync(context, [word])
+  const isStream = kind === 'archive' || kind === 'stream' || (kind === 'folder' && isEncrypted(word))
+  if (!isStream) return await files(context, 'import', { replica: word })
+  await using input = kind === 'stream' ? await (await import('../stdin-socket.ts')).offerInput(context.root) : undefined
+  let last: AnyRecord | undefined
+  const args = {
+    replica: kind === 'folder' ? resolve(word) : await absoluteWord(word),
+    ...(input !== undefined && { socket: input.path }),
+    ...(identity !== undefined && { identity: resolve(identity) })
+  }
+  const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
+    for await (const record of records) {
+      if (record.kind === 'result') last = record
+      yield record
+    }
+  }
+  await printAll(context, kept(ask(context, 'import-stream', args)), (record) => {
+    if (record.kind === 'fault') tellFault(record)
+    else if (record.kind === 'result') for (const line of wordImport(record, word)) print(line)
+  })
+  return exitOf(last)
+}
+
+function wordImport(record: AnyRecord, word: string): readonly string[] {
+  const say = (member: string): string => String(record[member])
+  const lines = [
+    `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes; ${say('missing')} missing, ${say('bad')} bad${Number(record['omitted']) > 0 ? `, ${say('omitted')} left out by choice` : ''}`
+  ]
+  if (record['cut'] === true) lines.push(`${word}: ${say('end')}; all that came before is kept, and a whole copy brings the rest`)
+  if (Number(record['gaps']) > 0)
+    lines.push('entries are missing before what is there: import the media that come before it, in any order')
+  return lines
+}

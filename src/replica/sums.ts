@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import { type Digest, digestParts, fromHex, hex, memberOf } from '../core/index.ts'
+import { RejoinError } from '../core/index.ts'
+
+const lineForm = /^([0-9a-f]{64}) [ *]([^\0\r\n]{1,300})$/
+const maxLineChars = 400
+/** lines of files that are no blobs: those of entries and tiles */
+const maxOthers = 1_000_000
+const maxSumsBytes = 256 * 1024 * 1024
+
+/** A set of SHA-256 hashes, 32 bytes each in one array. */
+export class HashSet {
+  private table: Uint8Array = new Uint8Array(32 * 1024)
+  private used: Uint8Array = new Uint8Array(1024)
+  size = 0
+
+  private slotOf(bytes: Uint8Array): number {
+    const slots = this.used.length
+    let slot =
+      (((bytes[0] as number) << 16) | ((bytes[1] as number) << 8) | (bytes[2] as number) | ((bytes[3] as number) << 24)) >>> 0
+    slot %= slots
+    while (this.used[slot] === 1 && Buffer.compare(this.table.subarray(slot * 32, slot * 32 + 32), bytes) !== 0)
+      slot = (slot + 1) % slots
+    return slot
+  }
+
+  /** Adds a hash of 32 bytes. */
+  add(bytes: Uint8Array): void {
+    if (this.size * 4 > this.used.length * 3) this.grow()
+    const slot = this.slotOf(bytes)
+    if (this.used[slot] === 1) return
+    this.used[slot] = 1
+    this.table.set(bytes, slot * 32)
+    this.size++
+  }
+
+  /** Returns whether a hash is in it. */
+  has(bytes: Uint8Array): boolean {
+    return this.used[this.slotOf(bytes)] === 1
+  }
+
+  /** Yields the hashes, in no order. */
+  *values(): Generator<Uint8Array, void, void> {
+    for (let slot = 0; slot < this.used.length; slot++)
+      if (this.used[slot] === 1) yield this.table.subarray(slot * 32, slot * 32 + 32)
+  }
+
+  private grow(): void {
+    const { table, used } = this
+    this.used = new Uint8Array(used.length * 2)
+    this.table = new Uint8Array(table.length * 2)
+    for (let slot = 0; slot < used.length; slot++) {
+      if (used[slot] !== 1) continue
+      const bytes = table.subarray(slot * 32, slot * 32 + 32)
+      const next = this.slotOf(bytes)
+      this.used[next] = 1
+      this.table.set(bytes, next * 32)
+    }
+  }
+}
+
+/** What a SHA256SUMS lists, read once as a stream and kept small: blobs as 32 bytes each. */
+export class Sums {
+  private readonly blobs = new HashSet()
+  private readonly others = new Map<string, string>()
+  digest: Digest = '' as Digest
+  /** lines that name no file of a replica */
+  foreign = 0
+
+  /** Reads a list. @throws E_DAMAGED for a line that is none · E_TOO_LARGE */
+  static async read(body: AsyncIterable<Uint8Array>): Promise<Sums> {
+    const sums = new Sums()
+    const hash = createHash('sha256')
+    let rest = ''
+    let total = 0
+    for await (const piece of body) {
+      total += piece.length
+      if (total > maxSumsBytes) throw new RejoinError('E_TOO_LARGE', `SHA256SUMS is over ${maxSumsBytes} bytes`)
+      hash.update(piece)
+      const lines = (rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1')).split('\n')
+      rest = lines.pop() ?? ''
+      if (rest.length > maxLineChars) throw new RejoinError('E_DAMAGED', 'SHA256SUMS has a line that is none of its lines')
+      for (const line of lines) sums.line(line)
+    }
+    if (rest !== '') throw new RejoinError('E_DAMAGED', 'the last line of SHA256SUMS is cut off')
+    sums.digest = `sha256:${hash.digest('hex')}` as Digest
+    return sums
+  }
+
+  private line(line: string): void {
+    const [, sum, path] = lineForm.exec(line) ?? []
+    if (sum === undefined || path === undefined)
+      throw new RejoinError('E_DAMAGED', 'SHA256SUMS has a line that is none of its lines')
+    const member = memberOf(path)
+    if (member === undefined) this.foreign++
+    else if (member.kind === 'blob') {
+      if (member.digest === `sha256:${sum}`) this.blobs.add(fromHex(sum) as Uint8Array)
+      else if (digestParts(member.digest).algorithm === 'sha512') this.others.set(path, sum)
+    } else if (this.others.size < maxOthers) this.others.set(path, sum)
+  }
+
+  /** Files that it lists. */
+  get count(): number {
+    return this.blobs.size + this.others.size
+  }
+
+  /** Returns whether it lists a blob. */
+  hasBlob(digest: Digest): boolean {
+    const { algorithm, hex: digits } = digestParts(digest)
+    return algorithm === 'sha256' ? this.blobs.has(fromHex(digits) as Uint8Array) : this.others.has(`blobs/sha512/${digits}`)
+  }
+
+  /** Returns whether it lists a file with exactly these bytes. */
+  fits(path: string, bytes: Uint8Array): boolean {
+    return this.others.get(path) === hex(createHash('sha256').update(bytes).digest())
+  }
+
+  /** Yields the paths that it lists but blobs, with their sums. */
+  *files(): Generator<readonly [path: string, sum: string], void, void> {
+    yield* this.others
+  }
+}
