@@ -33,6 +33,8 @@ const windowBytes = 1024 * 1024
 export class BlobPass {
   private readonly node: Node
   private readonly bring: BringBlobs
+  /** the first entry of each log whose text came */
+  private readonly revisits = new Map<LogId, number>()
   /** artifacts that became whole */
   private readonly onWhole: (event: RejoinEvent, blobs: readonly Digest[]) => void
 
@@ -42,13 +44,18 @@ export class BlobPass {
     this.onWhole = onWhole
   }
 
+  /** Takes note that the text of an entry came, which may be one that was passed over. */
+  revisit(log: LogId, index: number): void {
+    this.revisits.set(log, Math.min(index, this.revisits.get(log) ?? index))
+  }
+
   /** Goes over all entries up to which not all blobs are known to be here. */
   async run(signal: AbortSignal): Promise<Brought> {
     const total = { fetched: 0, missing: 0, bytes: 0 }
     const reaches = new Reaches(this.node.root)
     for (const { log, size } of this.node.store.listHeads()) {
       const { entries } = this.node.store.needFolder(log)
-      for (let at = reaches.of(log).complete; at < size; ) {
+      for (let at = Math.min(reaches.of(log).complete, this.revisits.get(log) ?? size); at < size; ) {
         signal.throwIfAborted()
         const block = entries.read(at, size, windowBytes)
         const { shared, kept } = this.eventsOf(log, block)

@@ -89,6 +89,9 @@ async function take(
     return await Promise.resolve({ fetched: 0, bytes: 0 })
   })
   const settler = new Settler(node, async (_log, _index, event) => (await pass.bringFor([event], true)).missing === 0)
+  const stopListening = node.onJudged((log, judged) => {
+    for (const { line } of judged) pass.revisit(log, line.index)
+  })
   let entries = 0
   const taker = new Taker(node.replica, {
     signal,
@@ -108,7 +111,7 @@ async function take(
     for (let round = 0; round < maxRounds; round++) {
       const got = await takeStreamedBlobs(round === 0 ? files.blobs() : files.blobsAgain(), node.blobs, wanted, {
         signal,
-        isCut: () => files.end?.kind === 'cut',
+        isCut: () => files.end !== undefined && files.end.kind !== 'whole',
         onBytes: (count) => say({ kind: 'progress', entries, bytes: (bytes += count) } as VerbRecord),
         onFault: tell
       })
@@ -136,6 +139,7 @@ async function take(
       cut: end !== undefined && end.kind !== 'whole'
     }
   } finally {
+    stopListening()
     await settler.stop()
   }
 }

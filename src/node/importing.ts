@@ -76,9 +76,11 @@ class Importing {
     const seqBefore = node.store.journal.seq
     let unknown = 0
     const stopListening = node.onJudged((log, judged) => {
-      for (const { line, decision } of judged)
+      for (const { line, decision } of judged) {
+        pass.revisit(log, line.index)
         if (decision.verdict === 'refuse' && this.refused.length < maxReceiptItems)
           this.refused.push({ log, index: line.index, rule: decision.rule })
+      }
     })
     const pass = new BlobPass(node, async (needs, isPrivate) => {
       const taken = await takeBlobs(source, node.blobs, needs, {
