@@ -138,8 +138,16 @@ describe('the README', () => {
     const known = listed(help())
     expect(known.length).toBeGreaterThan(10)
     expect([...new Set(table.flatMap(({ names }) => names))].toSorted()).toEqual(known.toSorted())
-    for (const { names, options } of table) {
-      const text = names.flatMap((name) => [help(name), ...listed(help(name)).map((under) => help(name, under))]).join('')
+    for (const { names, options, words } of table) {
+      // `trust token create|list|revoke`: the commands under a command under a command
+      const inner = words.flatMap((word) => {
+        const [, path = '', under = ''] = /^([a-z]+ [a-z]+) ([a-z]+(?:\|[a-z]+)+)/.exec(word.replaceAll('\\', '')) ?? []
+        return under.split('|').flatMap((one) => (one === '' ? [] : [help(...path.split(' '), one)]))
+      })
+      const text = [
+        ...names.flatMap((name) => [help(name), ...listed(help(name)).map((under) => help(name, under))]),
+        ...inner
+      ].join('')
       for (const option of options) expect(text, `${names.join(', ')} ${option}`).toContain(option)
     }
     // `trust add|remove|show`: the commands under a command

@@ -8,11 +8,15 @@ import {
   type Compiled,
   didOf,
   encodeEvent,
+  encodeWithheld,
   firstHlc,
+  hashOfLogId,
   type KeySet,
+  leafHash,
   linesOf,
   type LogId,
   logIdOf,
+  parseEvent,
   parseKeySet,
   type RejoinEvent,
   signCheckpoint,
@@ -44,6 +48,7 @@ interface Side {
   readonly root: string
   readonly store: Store
   readonly replica: LocalReplica
+  readonly gate: Gate
   readonly key: Uint8Array
   readonly share: SyncShare
 }
@@ -79,8 +84,9 @@ async function side(name: string, logs: readonly (readonly [Signer, readonly Rej
     index < (store.folder(log)?.size ?? 0) ? store.lineOf(log, index) : undefined
   )
   const { publicKey } = sampleSigner(name)
-  const replica = new LocalReplica(store, new Gate(didOf(publicKey), compiled, { bindings }), publicKey)
-  const made = { root, store, replica, key: publicKey, share: newShare() }
+  const gate = new Gate(didOf(publicKey), compiled, { bindings })
+  const replica = new LocalReplica(store, gate, publicKey)
+  const made = { root, store, replica, gate, key: publicKey, share: newShare() }
   sides.push(made)
   return made
 }
@@ -196,4 +202,39 @@ it('BINDING-14 a token that came as its hash lets nothing in', async () => {
   const c = await side('c')
   await meet(b, c)
   expect(logsAt(c)).toEqual([idOf(worker)])
+})
+
+it('BINDING-2 a token that came as its hash counts once its text is there: what follows it is judged again', async () => {
+  const [signer, events] = await eventsOf('worker', 4, 1)
+  const later = await sign(forge, { iss, aud: tokenAudience('pool', didOf(signer.publicKey)), run: 2 }, atMs)
+  const whole = events.map((one, i) => (i === 2 ? { ...one, type: boundType, data: boundData(later) } : one)).map(encodeEvent)
+  const b = await side('b')
+  const log = logIdOf(whole[0] as Uint8Array)
+  const textOf = (lines: readonly Uint8Array[]): Uint8Array => Buffer.concat(lines.flatMap((line) => [line, utf8('\n')]))
+  const hidden = [1, 2]
+  const shown = whole.map((line, i) => (hidden.includes(i) ? utf8(encodeWithheld({ hash: leafHash(line), size: 1 })) : line))
+  const block = { from: 0, count: 4, text: textOf(shown) }
+  // no token is seen at the door
+  expect(
+    b.replica.looked(
+      { log: hashOfLogId(log), size: 4, root: new Uint8Array(32), author: signer.publicKey, texts: 0 },
+      { ...block, lines: linesOf(block), tileHash: undefined }
+    )
+  ).toEqual([])
+  const first = whole.map((line, i) => (i === 2 ? utf8(encodeWithheld({ hash: leafHash(line), size: 1 })) : line))
+  const seen = { from: 0, count: 4, text: textOf(first) }
+  await b.replica.accept(log, [{ ...seen, lines: linesOf(seen), tileHash: undefined }])
+  const folder = b.store.needFolder(log)
+  await b.replica.commit(log, signCheckpoint({ log, size: 4, root: folder.tree.root() }, signer), undefined)
+  const claims = (): readonly string[] | undefined =>
+    b.gate.factsOf({ index: 3, start: 0, end: 9 }, parseEvent(whole[3] as Uint8Array), {
+      log,
+      author: didOf(signer.publicKey),
+      nowMs: atMs
+    }).signer.claims
+  expect(claims()).toEqual([`iss=${iss}`])
+  await b.replica.takeTexts(log, { from: 0, count: 4, text: textOf(whole) })
+  expect(claims()).toEqual([`iss=${iss}`, 'run=2'])
+  expect(folder.entry(2).line).toBeDefined()
+  expect(folder.entry(3).line).toBeDefined()
 })

@@ -17,7 +17,7 @@ import {
   type TrustFile,
   type TrustKey
 } from '../../src/core/index.ts'
-import { Bindings, compileTrust, Gate } from '../../src/trust/index.ts'
+import { Bindings, compileTrust, Gate, noEvidence } from '../../src/trust/index.ts'
 import { sampleSigner } from '../core/sample.ts'
 import { did, event, nowMs, rule, someLog, trustFile } from '../core/trust/sample-trust.ts'
 import { keySetOf, makeIssuer, sign, type TestClaims, type TestIssuer } from './issuer.ts'
@@ -92,6 +92,30 @@ function site(compiled: Compiled): Site {
     return `${verdict} ${by} ${gate.factsOf(entry, of, arrival).signer.name}`
   }
   return { gate, bindings, judge }
+}
+
+function blockOf(events: readonly (RejoinEvent | string)[]): ProvenBlock {
+  const lines = events.map((one) => Buffer.from(typeof one === 'string' ? one : encodeEvent(one)))
+  let start = 0
+  const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]))
+  return {
+    from: 0,
+    count: lines.length,
+    text,
+    tileHash: undefined,
+    lines: lines.map((line, index) => {
+      const at = start
+      start += line.length + 1
+      return {
+        index,
+        size: 1,
+        hash: leafHash(line),
+        withheld: line.toString().startsWith('{"withheld'),
+        start: at,
+        end: start - 1
+      }
+    })
+  }
 }
 
 describe('a log with tokens', () => {
@@ -191,35 +215,68 @@ describe('a log with tokens', () => {
   })
 })
 
+describe('a gate', () => {
+  it('BINDING-2 gives the same verdicts where it looks at no facts', async () => {
+    const events = [
+      says(),
+      await shows(),
+      says(),
+      await shows({ team: 'c' }),
+      await shows({}, nowMs + 1000),
+      says(nowMs + day),
+      says()
+    ]
+    const plain = rules({}, day / 2)
+    const full = { ...plain, file: { ...plain.file, versions: [{ purl: 'pkg:npm/x', deny: 'vers:npm/*' }] } }
+    const byBlock = (compiled: Compiled): readonly string[] =>
+      site(compiled)
+        .gate.judge(
+          { ...blockOf(events), lines: blockOf(events).lines.map((line) => ({ ...line, index: line.index + 1 })) },
+          arrival
+        )
+        .map(({ decision: { verdict, rule: by } }) => `${verdict} ${by}`)
+    const arrival = { log: someLog, author: writer, nowMs }
+    expect(byBlock(plain)).toEqual([
+      'refuse unknown-author',
+      'relay binding',
+      'relay identity',
+      'relay binding',
+      'relay binding',
+      'refuse key-expired',
+      'relay identity'
+    ])
+    expect(byBlock(full)).toEqual(byBlock(plain))
+  })
+
+  it('TRUST-28 counts keys that tokens bind to one identity', async () => {
+    const delegations = [{ from: 'root', to: 'team-a', paths: ['jobs/**'], mediaTypes: [], types: [], threshold: 2 }]
+    const compiled = rules({ delegations })
+    const bindings = new Bindings(compiled, () => undefined)
+    const second = 'b'.repeat(52) as LogId
+    const voice = { log: second, index: 5, author: did('worker 2') }
+    const gate = new Gate(own, compiled, { bindings, evidence: { ...noEvidence, voicesOn: () => [voice] } })
+    const judge = (of: RejoinEvent, index: number): string => {
+      const line = encodeEvent(of)
+      const entry = { index, size: 1, hash: leafHash(line), withheld: false, start: 0, end: line.length }
+      const { verdict, rule: by } = gate.judgeOne(entry, of, { log: someLog, author: writer, nowMs }).decision
+      return `${verdict} ${by}`
+    }
+    const job = event('worker', 'job.submitted', { repository: 'jobs/1', digest: `sha256:${'a'.repeat(64)}` })
+    judge(await shows(), 1)
+    expect(judge(job, 2)).not.toMatch(/^relay/)
+    const aud = tokenAudience('pool', voice.author)
+    const token = event('worker 2', boundType, boundData(await sign(forge, { iss, aud, team: 'a' }, nowMs)))
+    bindings.learn({ ...voice, index: 1 }, token)
+    expect(judge(job, 2)).toBe('relay identity')
+  })
+})
+
 describe('the door', () => {
   const log = someLog
   const opened = openedEvent(
     { publicKey: sampleSigner('worker').publicKey, nextKey: `sha256:${'a'.repeat(64)}` as never, name: 'w' },
     { id: 'ab'.repeat(16), time: '2026-11-20T10:00:00.000Z', hlc: says().hlc }
   )
-  const blockOf = (events: readonly (RejoinEvent | string)[]): ProvenBlock => {
-    const lines = events.map((one) => Buffer.from(typeof one === 'string' ? one : encodeEvent(one)))
-    let start = 0
-    const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]))
-    return {
-      from: 0,
-      count: lines.length,
-      text,
-      tileHash: undefined,
-      lines: lines.map((line, index) => {
-        const at = start
-        start += line.length + 1
-        return {
-          index,
-          size: 1,
-          hash: leafHash(line),
-          withheld: line.toString().startsWith('{"withheld'),
-          start: at,
-          end: start - 1
-        }
-      })
-    }
-  }
 
   it('BINDING-14 opens to a log with a token among its first 16 entries', async () => {
     const token = await shows()
