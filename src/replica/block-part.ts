@@ -24,6 +24,7 @@ export function afterEntry(block: ProvenBlock, size: number): ProvenBlock | unde
     count: block.from + block.count - size,
     text,
     lines: shifted,
-    tileHash: undefined
+    tileHash: undefined,
+    narrowed: block.narrowed
   }
 }

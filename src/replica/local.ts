@@ -66,6 +66,8 @@ export class LocalReplica implements Replica {
   private readonly verdicts: Verdicts
   private readonly unseen: Unseen
   private readonly seeker: TextSeeker
+  /** how often the interest changed in this run */
+  private epoch = 0
   private readonly door = new Door()
 
   constructor(store: Store, gate: Gate, node: PublicKey, hooks: LocalHooks = {}) {
@@ -108,6 +110,10 @@ export class LocalReplica implements Replica {
 
   changedSince(storeId: string, seq: number): readonly WireHead[] | undefined {
     return this.store.changedSince(storeId, seq)?.map((head) => this.wire(head))
+  }
+
+  interestEpoch(): number {
+    return this.epoch
   }
 
   interest(): readonly Interest[] {
@@ -221,8 +227,11 @@ export class LocalReplica implements Replica {
     }
     for (const { line, decision } of judged)
       if (decision.rule === overHeld) this.unseen.add(log, Math.floor(line.index / tileWidth))
-    for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
-    if (block.lines.some(({ withheld }) => withheld)) this.hooks.onUnseen?.(log)
+    if (block.from === 0) this.unseen.begin(log)
+    if (block.narrowed !== true && block.lines.some(({ withheld }) => withheld)) {
+      for (const { index, withheld } of block.lines) if (withheld) this.unseen.add(log, Math.floor(index / tileWidth))
+      this.hooks.onUnseen?.(log)
+    }
     this.store.append(folder, stored, used)
     this.verdicts.note(log, verdictLines(judged, basisOf(this.gate.rules.file), new Date(nowMs).toISOString(), reputation))
     this.hooks.onAccepted?.(log, judged)
@@ -244,6 +253,7 @@ export class LocalReplica implements Replica {
 
   /** The rules changed: text that was refused, or never came, may be wanted now. */
   seekAnew(): void {
+    this.epoch++
     this.unseen.forget()
     this.door.forget()
     this.seeker.forget()

@@ -49,6 +49,8 @@ export interface Replica {
   readonly looked?: (head: WireHead, block: ProvenBlock | undefined) => readonly Pull[]
   /** Returns what this side may want the text of; none for everything. It saves others bytes, and accept() judges all the same. */
   readonly interest: () => readonly Interest[]
+  /** Returns a number that is another one once the interest may have changed; absent where it never does. */
+  readonly interestEpoch?: () => number
   /**
    * Returns of which entries only the hashes are here and the texts are wanted from another side: of the heads that it listed, and of any
    * other log that it may have. Whole tiles, or up to the size that both sides have. Called at least once a session, after survey().

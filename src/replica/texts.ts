@@ -108,7 +108,7 @@ export async function takeTexts(
       if (parts === undefined) continue
       if (!equal(rootOf(parts), line.hash))
         throw new RejoinError('E_ROOT', `the texts that came for entry ${line.index} of log ${log} are not its texts`)
-      if (parts.some(({ withheld, index }) => withheld && !isHere(target, log, index)))
+      if (block.narrowed !== true && parts.some(({ withheld, index }) => withheld && !isHere(target, log, index)))
         open.add(Math.floor(line.index / tileWidth))
       if (parts.every(({ withheld }) => withheld)) continue
       if (line.size === 1 && isHere(target, log, line.index)) continue

@@ -70,6 +70,12 @@ export class Unseen {
     this.changed = true
   }
 
+  /** Notes that a log begins of which no text is missing so far. */
+  begin(log: LogId): void {
+    if (!this.tiles.has(log)) this.tiles.set(log, new TileSet())
+    this.changed = true
+  }
+
   /** Notes that all text of a tile came by. */
   remove(log: LogId, tile: number): void {
     this.tiles.get(log)?.remove(tile)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  type EntryBlock,
   FrameSplitter,
   fromHex,
   hex,
@@ -41,6 +42,8 @@ class Drive {
   private readonly stream: ByteStream
   private readonly options: DriveOptions
   private readonly session: Session
+  /** which interest HELLO names */
+  private readonly epoch: number | undefined
   /** peer ID of the other side, where the connection proves it */
   private readonly by: string | undefined
   private outgoing: Promise<void> = Promise.resolve()
@@ -75,6 +78,7 @@ class Drive {
     this.replica = replica
     this.stream = stream
     this.options = options
+    this.epoch = replica.interestEpoch?.()
     this.by = options.peer && peerIdOf(parsePublicKey(options.peer.slice()))
     const { storeId, seq } = replica.journal()
     const cursor = options.peer === undefined ? undefined : replica.cursor(options.peer)
@@ -337,7 +341,13 @@ class Drive {
         this.replica.prepare(effect.offer)
         return
       case 'store':
-        this.count(await this.replica.accept(effect.log, effect.blocks, this.by))
+        this.count(
+          await this.replica.accept(
+            effect.log,
+            effect.blocks.map((block) => this.asNarrowed(block)),
+            this.by
+          )
+        )
         return
       case 'commit':
         await this.replica.commit(effect.log, effect.checkpoint, effect.cose)
@@ -358,12 +368,17 @@ class Drive {
 
   private async keepTexts({ log, block, node }: Extract<SessionEffect, { kind: 'texts' }>): Promise<void> {
     try {
-      this.count(await this.replica.takeTexts(log, block, node, this.by))
+      this.count(await this.replica.takeTexts(log, this.asNarrowed(block), node, this.by))
     } catch (error) {
       // the other side may have another history of the log; what is here stays, and so does the session
       if (!isNoneOfTheLog(error)) throw error
       this.step({ kind: 'texts-refused', log })
     }
+  }
+
+  /** What was left out by an interest that has changed meanwhile may be wanted now. */
+  private asNarrowed<Block extends EntryBlock>(block: Block): Block {
+    return block.narrowed === true && this.replica.interestEpoch?.() !== this.epoch ? { ...block, narrowed: false } : block
   }
 
   private count({ events, refused, held }: Taken): void {

@@ -2,6 +2,7 @@ import {
   type EntryBlock,
   endOfAnswer,
   endReason,
+  isWithheld,
   logIdOfHash,
   maxLinesTextBytes,
   narrow,
@@ -37,8 +38,11 @@ async function linesFrame(
     if (block.count === 0 || block.from !== from || block.from + block.count > to)
       throw new RejoinError('E_NOT_FOUND', `log ${log} has no entry ${from} to serve`)
     const { count, text } = narrowed(block, isWanted)
+    const whole = isWanted !== undefined && !hasHashes(block)
     const frame =
-      text.length > maxLinesTextBytes ? undefined : encodeSyncFrame({ kind: 'lines', id: want.id, from, count, text, size: 0 })
+      text.length > maxLinesTextBytes
+        ? undefined
+        : encodeSyncFrame({ kind: 'lines', id: want.id, from, count, text, size: 0, narrowed: whole })
     if (frame !== undefined) return { frame, count }
     if (maxBytes < 1024) throw new Error('bug: one line does not fit a frame')
   }
@@ -47,6 +51,13 @@ async function linesFrame(
 /** Without an interest no line is looked at. */
 function narrowed(block: EntryBlock, isWanted: LineFilter | undefined): EntryBlock {
   return isWanted === undefined ? block : narrow(block, (line) => !isWanted(line))
+}
+
+/** Whether an entry of a block is only a hash here. */
+function hasHashes({ text }: EntryBlock): boolean {
+  for (let start = 0, end = text.indexOf(10); end >= 0; start = end + 1, end = text.indexOf(10, start))
+    if (isWithheld(text.subarray(start, end))) return true
+  return false
 }
 
 async function* proofFrames(replica: Replica, { id, log, from }: Want): AsyncGenerator<Uint8Array, number> {

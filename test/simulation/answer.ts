@@ -35,7 +35,15 @@ export function answerOf(
   const end = endOfAnswer({ to, proof }, size)
   for (let at = from; at < end; ) {
     const next = Math.min(end, (Math.floor(at / tileWidth) + 1) * tileWidth)
-    frames.push({ kind: 'lines', id, from: at, count: next - at, text: concat(lines.slice(at, next).map(bytesOf)), size: 0 })
+    frames.push({
+      kind: 'lines',
+      id,
+      from: at,
+      count: next - at,
+      text: concat(lines.slice(at, next).map(bytesOf)),
+      size: 0,
+      narrowed: false
+    })
     at = next
   }
   frames.push({ kind: 'end', id, count: end - from, reason: endReason.done })

@@ -202,7 +202,8 @@ describe('driveSession', () => {
 
   it('E_FRAME: SYNC-4 LINES that decompress to more than they say are refused', () => {
     const bomb = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024))
-    const frame = (size: number): Uint8Array => syncMessage.encode({ kind: 'lines', id: 1, from: 0, count: 1, text: bomb, size })
+    const frame = (size: number): Uint8Array =>
+      syncMessage.encode({ kind: 'lines', id: 1, from: 0, count: 1, text: bomb, size, narrowed: false })
     expect(thrownBy(() => decodeSyncFrame(frame(1000)))).toBe('E_FRAME')
     expect(thrownBy(() => decodeSyncFrame(frame(1024 * 1024)))).toBe('E_FRAME')
     expect(() => frame(1024 * 1024 + 1)).toThrow(/bug/)

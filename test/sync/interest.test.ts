@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type Compiled,
   concat,
@@ -18,6 +18,7 @@ import {
   type WireHead
 } from '../../src/core/index.ts'
 import { type Draft, type Fault, verifyFolder } from '../../src/store/index.ts'
+import type { LocalReplica } from '../../src/replica/index.ts'
 import { serveWant } from '../../src/sync/serve.ts'
 import { decodeSyncFrame } from '../../src/sync/wire.ts'
 import { makeSite, meet, removeSites, type Site } from './sites.ts'
@@ -134,6 +135,47 @@ describe('interest', () => {
     }
     expect(textOf(concat(entriesOf(b, a.log)))).not.toContain('scan.done')
     for (const site of [b, c]) expect(await faultsOf(site)).toEqual([])
+  })
+
+  it('SYNC-25: what its own interest left out is asked of nobody again, before that changes', async () => {
+    const a = await makeSite('a')
+    await a.writer.append(drafts(2999))
+    a.writer.sign()
+    const c = await makeSite('c', [a])
+    await meet(a, c)
+    const b = await makeSite('b', [a], onlySboms)
+    expect((await meet(a, b))[1]).toMatchObject({ complete: true, entriesReceived: 3000 })
+    for (const site of [a, c, a]) expect((await meet(site, b))[1]).toMatchObject({ complete: true, entriesReceived: 0 })
+    const local = b.replica as LocalReplica
+    local.seekAnew()
+    expect((await meet(c, b))[1]).toMatchObject({ complete: true, entriesReceived: 3000, events: 0 })
+    expect((await meet(a, b))[1]).toMatchObject({ complete: true, entriesReceived: 0 })
+  })
+
+  it('SYNC-25: what the other side lacks is asked of others, also by a side with an interest', async () => {
+    const a = await makeSite('a')
+    await a.writer.append(drafts(999))
+    a.writer.sign()
+    const c = await makeSite('c', [a], onlySboms)
+    await meet(a, c)
+    const withScans = (trust: Compiled): Compiled => ({
+      ...trust,
+      file: { ...trust.file, eventTypes: { allow: ['sbom.*', 'scan.*', 'log.*'], deny: [] } }
+    })
+    const d = await makeSite('d', [a], withScans)
+    expect((await meet(c, d))[1]).toMatchObject({ complete: true, events: 11 })
+    expect((await meet(a, d))[1]).toMatchObject({ complete: true, events: 989 })
+    // an interest that changes while a session is under way: what is left out may be wanted by then
+    const b = await makeSite('b', [a], onlySboms)
+    const local = b.replica as LocalReplica
+    const survey = local.survey.bind(local)
+    vi.spyOn(local, 'survey').mockImplementationOnce((heads, node) => {
+      local.seekAnew()
+      return survey(heads, node)
+    })
+    await meet(a, b)
+    expect((await meet(a, b))[1].entriesReceived).toBe(1000)
+    expect((await meet(d, b))[1].entriesReceived).toBe(0)
   })
 
   it('SYNC-19: without an interest all lines are sent as they stand', async () => {

@@ -14,6 +14,8 @@ export interface EntryBlock {
   /** entries, counting those inside withheld runs */
   readonly count: number
   readonly text: Uint8Array
+  /** set where hashes among them are only what the interest of the side that asked for them leaves out */
+  readonly narrowed?: boolean | undefined
 }
 
 /** One entry or one withheld run of a block. The runs of a gap have one line together: the same byte range. */

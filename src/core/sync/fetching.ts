@@ -19,6 +19,8 @@ interface Asked {
   proof: { checkpoint: Checkpoint; cose: Uint8Array | undefined; tiles: Uint8Array[] } | undefined
   readonly wantsProof: boolean
   catchup: Catchup | undefined
+  /** whether hashes in the pieces are only what this side's interest leaves out */
+  narrowed: boolean
   /** text that came and is not proven yet, from entry `got` to entry `next` */
   pieces: Uint8Array[]
   got: number
@@ -155,6 +157,7 @@ export class Fetching {
       proof: undefined,
       wantsProof,
       catchup,
+      narrowed: true,
       pieces: [],
       got: range.from,
       next: range.from
@@ -255,7 +258,7 @@ export class Fetching {
    * Takes lines; whole tiles of them are proven and handed out for storing.
    * @throws E_PROTOCOL E_LINE · E_ROOT where this side has proven the history that its lines are not of
    */
-  takeLines({ id, from, count, text }: Extract<SyncMessage, { kind: 'lines' }>, effects: SessionEffect[]): void {
+  takeLines({ id, from, count, text, narrowed }: Extract<SyncMessage, { kind: 'lines' }>, effects: SessionEffect[]): void {
     this.received += count
     if (this.dropped.has(id)) return
     const asked = this.needAsked(id)
@@ -265,6 +268,7 @@ export class Fetching {
       throw new RejoinError('E_PROTOCOL', `LINES from ${from} where ${asked.next} was to come`)
     }
     asked.pieces.push(text)
+    asked.narrowed &&= narrowed === true
     asked.next += count
     const isLook = asked.pull.look === true
     if (isLook && asked.pieces.reduce((sum, piece) => sum + piece.length, 0) > maxLookBytes) {
@@ -308,7 +312,8 @@ export class Fetching {
       this.lookedInto(asked, proven[0] as ProvenBlock, effects)
       return
     }
-    const ready = catchup.deliver(proven)
+    const ready = catchup.deliver(asked.narrowed ? proven.map((one) => ({ ...one, narrowed: true })) : proven)
+    asked.narrowed = true
     if (ready.length === 0) return
     const { log } = asked
     effects.push({ kind: 'store', log, blocks: ready })

@@ -79,6 +79,8 @@ export type SyncMessage =
       /** the lines with their newlines; on the wire, where `size` is not 0, as one zstd frame of that decompressed size */
       readonly text: Uint8Array
       readonly size: number
+      /** true where the sender has the text of all these entries: hashes among them are what the other side's interest leaves out */
+      readonly narrowed: boolean
     }
   | { readonly kind: 'end'; readonly id: number; readonly count: number; readonly reason: number }
   | { readonly kind: 'bye'; readonly entries: number; readonly complete: boolean }
@@ -140,7 +142,8 @@ export const syncMessage: MessageCodec<SyncMessage> = oneOf<SyncMessage>({
       from: field(2, uint64()),
       count: field(3, uint64()),
       text: field(4, bytes(maxSyncFrameBytes)),
-      size: field(5, uint64(maxLinesTextBytes))
+      size: field(5, uint64(maxLinesTextBytes)),
+      narrowed: field(6, bool())
     })
   ],
   end: [10, message({ id: field(1, uint64()), count: field(2, uint64()), reason: field(3, uint64(2)) })],

@@ -13,6 +13,8 @@ interface AskedText {
   pieces: Uint8Array[]
   got: number
   next: number
+  /** whether hashes in the pieces are only what this side's interest leaves out */
+  narrowed: boolean
 }
 
 const maxAsked = 4
@@ -64,7 +66,7 @@ export class TextFetching {
       if (next === undefined) return
       const { log, range } = next
       const id = this.newId()
-      this.asked.set(id, { log, range, pieces: [], got: range.from, next: range.from })
+      this.asked.set(id, { log, range, narrowed: true, pieces: [], got: range.from, next: range.from })
       effects.push({ kind: 'send', message: { kind: 'want', id, log: hashOfLogId(log), ...range, proof: false } })
     }
   }
@@ -76,7 +78,7 @@ export class TextFetching {
 
   /** Takes lines, and hands them out as whole tiles. @throws E_PROTOCOL */
   takeLines(
-    { id, from, count, text }: Extract<SyncMessage, { kind: 'lines' }>,
+    { id, from, count, text, narrowed }: Extract<SyncMessage, { kind: 'lines' }>,
     node: Uint8Array,
     effects: SessionEffect[]
   ): void {
@@ -86,12 +88,14 @@ export class TextFetching {
       throw new RejoinError('E_PROTOCOL', `LINES from ${from} where ${asked.next} was to come`)
     this.received += count
     asked.pieces.push(text)
+    asked.narrowed &&= narrowed === true
     asked.next += count
     if (asked.next % tileWidth !== 0 && asked.next !== range.to) {
       if (asked.next - asked.got > tileWidth) throw new RejoinError('E_PROTOCOL', 'LINES do not end where a tile ends')
       return
     }
-    const block = { from: asked.got, count: asked.next - asked.got, text: concat(asked.pieces) }
+    const block = { from: asked.got, count: asked.next - asked.got, text: concat(asked.pieces), narrowed: asked.narrowed }
+    asked.narrowed = true
     asked.pieces = []
     asked.got = asked.next
     effects.push({ kind: 'texts', node, log, block })

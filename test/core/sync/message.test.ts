@@ -44,7 +44,8 @@ const message = oneof(
     from: number,
     count: number,
     text: some(99),
-    size: integer({ min: 0, max: 2 ** 20 })
+    size: integer({ min: 0, max: 2 ** 20 }),
+    narrowed: boolean()
   }),
   record({ kind: kind('end'), id: number, count: number, reason: integer({ min: 0, max: 2 }) }),
   record({ kind: kind('bye'), entries: number, complete: boolean() })

@@ -106,7 +106,9 @@ describe('a session', () => {
     expect(codeAfter(hello(), { kind: 'bye', entries: 0, complete: true }, want)).toBe('E_PROTOCOL')
     expect(codeAfter(hello(), { kind: 'range', ranges: [] })).toBe('E_PROTOCOL')
     expect(codeAfter(hello(), { kind: 'end', id: 1, count: 0, reason: 0 })).toBe('E_PROTOCOL')
-    expect(codeAfter(hello(), { kind: 'lines', id: 1, from: 0, count: 1, text: utf8('{}\n'), size: 0 })).toBe('E_PROTOCOL')
+    expect(codeAfter(hello(), { kind: 'lines', id: 1, from: 0, count: 1, text: utf8('{}\n'), size: 0, narrowed: false })).toBe(
+      'E_PROTOCOL'
+    )
     expect(codeAfter(hello(), { kind: 'checkpoint', id: 9, note: logOf(300).checkpoint.note, cose: undefined })).toBe(
       'E_PROTOCOL'
     )

@@ -65,7 +65,7 @@ export function answer(log: SampleLog, { id, from, to, proof }: Extract<SyncMess
   const end = endOfAnswer({ to, proof }, size)
   for (let at = from; at < end; ) {
     const next = Math.min(end, (Math.floor(at / tileWidth) + 1) * tileWidth)
-    frames.push({ kind: 'lines', id, from: at, count: next - at, text: textOfLines(log, at, next), size: 0 })
+    frames.push({ kind: 'lines', id, from: at, count: next - at, text: textOfLines(log, at, next), size: 0, narrowed: false })
     at = next
   }
   frames.push({ kind: 'end', id, count: end - from, reason: endReason.done })

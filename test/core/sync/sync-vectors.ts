@@ -75,7 +75,8 @@ export const sampleMessages: readonly SyncMessage[] = [
   { kind: 'checkpoint', id: 1, note: utf8('rejoin/…'), cose: undefined },
   { kind: 'checkpoint', id: 1, note: utf8('rejoin/…'), cose: bytes('cose', 20) },
   { kind: 'hashes', id: 1, tiles: bytes('tile', 32), edge: bytes('edge', 32), last: true },
-  { kind: 'lines', id: 1, from: 0, count: 2, text: utf8('{"a":1}\n{"b":2}\n'), size: 0 },
+  { kind: 'lines', id: 1, from: 0, count: 2, text: utf8('{"a":1}\n{"b":2}\n'), size: 0, narrowed: false },
+  { kind: 'lines', id: 1, from: 2, count: 1, text: utf8('{"a":1}\n'), size: 0, narrowed: true },
   { kind: 'end', id: 1, count: 600, reason: 0 },
   { kind: 'bye', entries: 2 ** 40, complete: true }
 ]

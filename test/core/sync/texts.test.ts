@@ -40,7 +40,8 @@ const lines = (id: number, from: number, to: number): SyncMessage => ({
   from,
   count: to - from,
   text: textOfLines(log, from, to),
-  size: 0
+  size: 0,
+  narrowed: false
 })
 
 describe('texts in a session', () => {
@@ -140,7 +141,9 @@ describe('texts in a session', () => {
     }
     expect(after((id) => lines(id, 1, 256))).toBe('E_PROTOCOL')
     expect(after((id) => lines(id, 0, 513))).toBe('E_PROTOCOL')
-    expect(after((id) => ({ kind: 'lines', id, from: 0, count: 0, text: new Uint8Array(0), size: 0 }))).toBe('E_PROTOCOL')
+    expect(after((id) => ({ kind: 'lines', id, from: 0, count: 0, text: new Uint8Array(0), size: 0, narrowed: false }))).toBe(
+      'E_PROTOCOL'
+    )
     expect(after((id) => lines(id, 0, 300))).toBe('E_PROTOCOL')
     expect(
       after(
