@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { argv, exit, stdout } from 'node:process'
+import { argv, exit, stderr, stdout } from 'node:process'
 import { setTimeout } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { digestOf, hex, RejoinError, utf8 } from '../../src/core/index.ts'
 import { Node } from '../../src/node/node.ts'
 import { driveSession } from '../../src/sync/index.ts'
@@ -22,7 +23,19 @@ const [, , root, role, socketPath] = argv as unknown as readonly [
 const { signal } = new AbortController()
 // a life that only fills the cache of compiled modules, which those that are killed can't write
 if (root === undefined) exit()
+/** what the appending waits for */
+let step = 'start'
 const node = await Node.open(root, { onNotice: (text) => stdout.write(`notice ${text}\n`) })
+process.on('SIGUSR2', () => {
+  const { writer, share } = node
+  const waits = {
+    resources: process.getActiveResourcesInfo(),
+    writer,
+    share,
+    rejudging: Reflect.get(node, 'rejudging') as unknown
+  }
+  stderr.write(`${inspect(waits, { depth: 2, maxArrayLength: 5, maxStringLength: 200 })}\nappending: ${step}\n`)
+})
 node.store.onGrown((head) => stdout.write(`head ${head.log} ${head.size} ${hex(head.root)}\n`))
 for (const head of node.store.listHeads()) stdout.write(`head ${head.log} ${head.size} ${hex(head.root)}\n`)
 stdout.write('ready\n')
@@ -33,13 +46,16 @@ async function appendForEver(): Promise<never> {
       const bytes = utf8(`blob ${node.log} ${node.writer.folder.size} ${i} ${k} ${'x'.repeat((i * 37) % 500)}`)
       return { bytes, digest: digestOf(bytes) }
     })
+    step = 'blobs'
     await node.blobs.putMany(blobs)
     const descriptors = blobs.map(({ bytes, digest }) => ({ mediaType: 'text/plain', digest, size: bytes.length }))
     node.blobs.index.change(descriptors.map((descriptor) => ({ kind: 'add', descriptor })))
+    step = 'append'
     const written = await node.writer.append(
       descriptors.map((descriptor) => ({ type: 'sample.published', subject: descriptor.digest, data: { ...descriptor } }))
     )
     stdout.write(written.map(({ index, event }) => `event ${node.log} ${index} ${event.id} ${event.subject ?? ''}\n`).join(''))
+    step = 'pause'
     await setTimeout(1)
   }
 }

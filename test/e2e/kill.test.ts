@@ -17,6 +17,7 @@ const lab = mkdtempSync(join(tmpdir(), 'rejoin-kill-'))
 const seed = Number(env['SEED'] ?? Math.floor(Math.random() * 1e9))
 const killCount = Number(env['KILLS'] ?? 200)
 const children = new Set<ChildProcess>()
+const lifeLimitMs = 120_000
 const script = join(import.meta.dirname, 'kill-node.ts')
 const environment = { ...env, NODE_COMPILE_CACHE: join(lab, 'compiled') }
 
@@ -62,6 +63,24 @@ class Witness {
   }
 }
 
+/** Throws where a child lives for two minutes, with what it is doing: none prints its lines so slowly, whatever the machine is busy with. */
+async function stalled(child: ChildProcess, how: () => string): Promise<never> {
+  await setTimeout(lifeLimitMs, undefined, { ref: false })
+  if (child.exitCode !== null || child.signalCode !== null) return await new Promise<never>(() => {})
+  const system = ['status', 'wchan', 'syscall'].map((name) => {
+    try {
+      return `${name}: ${readFileSync(`/proc/${child.pid}/${name}`, 'utf8').slice(0, 300)}`
+    } catch {
+      return `${name}: unknown`
+    }
+  })
+  // the child writes what it waits for to its standard error; where it does not, its event loop stands still
+  child.kill('SIGUSR2')
+  await setTimeout(5000)
+  child.kill('SIGKILL')
+  throw new Error(`a child stands still: ${how()}\n${system.join('\n')}`)
+}
+
 /** Starts a node, kills it and looks at its folder, again and again. */
 async function killAgainAndAgain(
   root: string,
@@ -90,7 +109,8 @@ async function killAgainAndAgain(
       if (++seen === lineCount && !early) child.kill('SIGKILL')
     })
     if (early) void setTimeout(random(400)).then(() => child.kill('SIGKILL'))
-    const [code] = (await once(child, 'close')) as [number | null]
+    const closed = once(child, 'close') as Promise<[number | null]>
+    const [code] = await Promise.race([closed, stalled(child, () => `${where}: ${seen} lines, ${error}`)])
     children.delete(child)
     expect(code, `${where} ended by itself: ${error}`).toBeNull()
     expect(error, where).toBe('')
@@ -150,4 +170,4 @@ it(`6. never loses, forks or damages anything in ${killCount} kills of two nodes
   console.log(
     `seed ${seed}: ${killCount} kills, ${witness.acknowledged.size} acknowledged events, ${witness.headCount} heads, ${witness.syncs} whole syncs, ${witness.notices.length} repairs`
   )
-}, 300_000)
+}, 600_000)
