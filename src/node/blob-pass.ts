@@ -113,8 +113,9 @@ export class BlobPass {
   private list(roots: readonly Descriptor[]): void {
     if (roots.length === 0) return
     const { index } = this.node.blobs
-    const listed = new Set(index.roots().map(({ digest }) => digest))
-    const added = roots.filter(({ digest }) => !listed.has(digest))
+    // what a tag names needs no second mention
+    const tagged = new Set(index.tags().map(({ digest }) => digest))
+    const added = roots.filter(({ digest }) => !tagged.has(digest) && index.untaggedRoot(digest) === undefined)
     if (added.length > 0) index.change(added.map((descriptor) => ({ kind: 'add', descriptor })))
   }
 

@@ -107,7 +107,7 @@ export class Fetcher {
     this.signal = signal
     this.firstRetryMs = firstRetryMs
     this.retryMs = firstRetryMs
-    this.reaches = new Reaches(node.root)
+    this.reaches = new Reaches(node.root, () => !node.blobs.index.isBehind)
   }
 
   /** Takes note that an event's text came, perhaps in the place of its hash: what was passed over is looked after. */
@@ -329,8 +329,9 @@ export class Fetcher {
   private list(roots: readonly Descriptor[]): void {
     if (roots.length === 0) return
     const { index } = this.node.blobs
-    const listed = new Set(index.roots().map(({ digest }) => digest))
-    const added = roots.filter(({ digest }) => !listed.has(digest))
+    // what a tag names needs no second mention
+    const tagged = new Set(index.tags().map(({ digest }) => digest))
+    const added = roots.filter(({ digest }) => !tagged.has(digest) && index.untaggedRoot(digest) === undefined)
     if (added.length > 0) index.change(added.map((descriptor) => ({ kind: 'add', descriptor })))
   }
 
@@ -391,6 +392,7 @@ export class Fetcher {
     clearTimeout(this.retryTimer)
     await this.running
     await this.telling
+    this.node.blobs.index.close()
     this.reaches.save()
   }
 }

@@ -93,7 +93,7 @@ export class Node implements AsyncDisposable {
     this.notify = notify
     this.did = didOf(keys.signer.publicKey)
     this.nodeId = peerIdOf(keys.signer.publicKey)
-    this.blobs = openBlobs(root)
+    this.blobs = openBlobs(root, { lazy: true })
     this.cosigner = witnessOf(root, config.witness)
     const nowMs = Date.now()
     const rules = startingTrust(root, nowMs, notify)
@@ -356,6 +356,7 @@ export class Node implements AsyncDisposable {
       this.notify
     )
     this.peers.close()
+    this.blobs.index.close()
     this.verdicts.flush()
     this.replica.close()
     if (!this.writer.lacksTail) this.writer.sign()

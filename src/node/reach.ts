@@ -22,9 +22,12 @@ export class Reaches {
   private readonly root: string
   private readonly byLog: Map<LogId, Reach>
   private timer: NodeJS.Timeout | undefined
+  private readonly mayWrite: () => boolean
 
-  constructor(root: string) {
+  /** @param mayWrite whether all that was done of what is looked after is written: else a kill would leave a gap that nobody looks at again */
+  constructor(root: string, mayWrite: () => boolean = () => true) {
     this.root = root
+    this.mayWrite = mayWrite
     this.byLog = readReach(root)
   }
 
@@ -66,7 +69,13 @@ export class Reaches {
 
   /** Writes the file soon. */
   private changed(): void {
-    this.timer ??= setTimeout(() => this.save(), saveMs)
+    this.timer ??= setTimeout(() => {
+      if (this.mayWrite()) this.save()
+      else {
+        this.timer = undefined
+        this.changed()
+      }
+    }, saveMs)
   }
 
   /** Writes the file, where anything changed. */

@@ -11,7 +11,7 @@ import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type Store
 import { ResumableBlob } from './blob-resume.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
 import { Dropped } from './dropped.ts'
-import { OciIndex } from './oci-index.ts'
+import { type IndexOptions, OciIndex } from './oci-index.ts'
 import { Turn } from './turn.ts'
 
 /** Where the first damage in a blob is. */
@@ -324,7 +324,7 @@ function firstDifference(expected: Uint8Array, found: Uint8Array): number | unde
  * run can go on with are deleted.
  * @throws E_VERSION E_DAMAGED where the layout is none · E_PERMISSION E_NO_SPACE E_IO
  */
-export function openBlobs(root: string, options: { readonly readOnly?: boolean } = {}): BlobStore {
+export function openBlobs(root: string, options: IndexOptions = {}): BlobStore {
   if (options.readOnly !== true) {
     for (const folder of ['blobs/sha256', 'private', 'tmp']) {
       mkdirSync(join(root, folder), { recursive: true, mode: folder === 'private' ? 0o700 : 0o755 })

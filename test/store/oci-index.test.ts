@@ -49,6 +49,29 @@ describe('index.json', () => {
     expect(onDisk()).toMatchObject({ manifests: [{ digest: c.digest }] })
   })
 
+  test('with many roots is written late, but at once for a tag or what is taken away, and at close (BLOB-2, BLOB-4)', () => {
+    const many = Array.from({ length: 5000 }, (_, i) => ({ kind: 'add', descriptor: descriptor(`root ${i}`) }) as const)
+    const listed = (): number => (onDisk() as { readonly manifests: readonly unknown[] }).manifests.length
+    const index = OciIndex.open(root, { lazy: true })
+    index.change(many.slice(0, 4096))
+    expect(listed()).toBe(4096)
+    index.change(many.slice(4096, 4500))
+    expect([listed(), index.roots().length, index.isBehind]).toEqual([4096, 4500, true])
+    index.change([{ kind: 'tag', tag: 'v1', descriptor: descriptor('root 0') }])
+    expect([listed(), index.isBehind]).toEqual([4501, false])
+    index.change(many.slice(4500))
+    index.change([{ kind: 'drop', digest: descriptor('root 1').digest }])
+    expect(listed()).toBe(5000)
+    index.change([...many.slice(1, 2), ...many])
+    expect([listed(), index.roots().length]).toEqual([5000, 5001])
+    index.close()
+    expect(listed()).toBe(5001)
+    // a medium is never opened lazily: it may be pulled out at any time
+    const stick = OciIndex.open(root)
+    stick.change([{ kind: 'add', descriptor: descriptor('one more') }])
+    expect(listed()).toBe(5002)
+  })
+
   test('by another tool keeps what we do not know', () => {
     const theirs = {
       ...descriptor('a'),
