@@ -29,7 +29,7 @@ export function addMediaCommands(add: Add, action: Action): void {
           await (await import('./commands/export.ts')).exportTo(context, replica, flags)
       )
     )
-  add('import <replica>', 'take in what a folder, an archive or standard input (-) holds and the rules want')
+  add('import <replica>', 'take in what a folder, the URL of one, an archive or standard input (-) holds and the rules want')
     .option('--identity <file>', 'age identity that opens an encrypted medium')
     .action(
       action(

@@ -21,15 +21,6 @@ export interface Fetched {
   readonly bytes: number
 }
 
-/** Brings blobs from somewhere, into private/ where they are not to be passed on. */
-export type BringBlobs = (
-  wants: readonly BlobWant[],
-  options: { readonly signal: AbortSignal; readonly isPrivate: boolean }
-) => Promise<Fetched>
-
-/** What the fetcher needs of the network. */
-export type PeersWithBlobs = Pick<Host, 'peers' | 'open'>
-
 interface Place {
   readonly log: LogId
   readonly index: number
@@ -77,8 +68,7 @@ const sourcesAtOnce = 8
  */
 export class Fetcher {
   private readonly node: Node
-  private readonly host: PeersWithBlobs
-  private readonly bringer: BringBlobs | undefined
+  private readonly host: Host
   private readonly signal: AbortSignal
   private readonly reaches: Reaches
   private running: Promise<unknown> | undefined
@@ -96,12 +86,8 @@ export class Fetcher {
   private readonly toldOf = new Map<string, Map<string, Placed>>()
   private telling: Promise<void> | undefined
 
-  /**
-   * @param firstRetryMs how soon blobs that no peer had are asked for again, at first
-   * @param bringer who brings blobs in the place of the peers
-   */
-  constructor(node: Node, host: PeersWithBlobs, signal: AbortSignal, firstRetryMs = 2000, bringer?: BringBlobs) {
-    this.bringer = bringer
+  /** @param firstRetryMs how soon blobs that no peer had are asked for again, at first */
+  constructor(node: Node, host: Host, signal: AbortSignal, firstRetryMs = 2000) {
     this.node = node
     this.host = host
     this.signal = signal
@@ -340,7 +326,6 @@ export class Fetcher {
     wants: readonly BlobWant[],
     { signal, isPrivate = false, peers }: Partial<Asking> & Pick<Asking, 'signal'>
   ): Promise<Fetched> {
-    if (this.bringer !== undefined) return await this.bringer(wants, { signal, isPrivate })
     const { blobs, store } = this.node
     const asked = this.host.peers().filter(({ peerId }) => peers?.has(peerId) ?? true)
     let open = wants

@@ -4,6 +4,7 @@ import { openFileReplica, replicaWord } from './replica-word.ts'
 import { reporting } from './reporting.ts'
 import { codeWords } from './frontier-code.ts'
 import type { VerbContext } from './verbs.ts'
+import { importFromWeb } from './web-import.ts'
 
 /** What `rejoin import` asks for. */
 export interface ImportArgs {
@@ -15,6 +16,7 @@ export interface ImportArgs {
 export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs>): AsyncGenerator<VerbRecord> {
   const named = replicaWord(args.replica)
   const { bad, ...result } = yield* reporting(async (say) => {
+    if (named.kind === 'web') return await importFromWeb(node, named.url, { signal, say })
     await using source = await openFileReplica(args.replica)
     return await importFrom(node, source, { signal, say, backTo: named.kind === 'folder' ? named.path : undefined })
   })
@@ -22,6 +24,7 @@ export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs
     kind: 'result',
     verb: 'import',
     complete: bad.length === 0 && result.missing === 0,
+    ...(named.kind === 'web' && { replica: named.url }),
     ...result,
     bad: bad.length,
     ...(result.receipt === 'local' && { code: codeWords(node.store.listHeads()) })

@@ -1,4 +1,4 @@
-import { type Digest, didOf, type ImportReceipt, type LogId, maxReceiptItems } from '../core/index.ts'
+import { blobPath, type Digest, didOf, type ImportReceipt, type LogId, maxReceiptItems } from '../core/index.ts'
 import { type FileFault, type FileReplica, FolderReplica, relist, unlist } from '../replica/index.ts'
 import { asGone } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
@@ -53,6 +53,7 @@ class Importing {
   private readonly pace: Pace
   private readonly sites: Sites
   private readonly bad: FileFault[] = []
+  private readonly told = new Set<string>()
   private readonly lacking = new Set<Digest>()
   private readonly refused: { readonly log: LogId; readonly index: number; readonly rule: string }[] = []
 
@@ -65,6 +66,10 @@ class Importing {
   }
 
   private readonly fault = (fault: FileFault): void => {
+    // what is asked for again is told once
+    const key = `${fault.path} ${fault.offset ?? ''} ${fault.reason}`
+    if (this.told.has(key)) return
+    this.told.add(key)
     this.bad.push(fault)
     this.options.say({ kind: 'fault', ...fault } as VerbRecord)
   }
@@ -82,14 +87,17 @@ class Importing {
           this.refused.push({ log, index: line.index, rule: decision.rule })
       }
     })
+    const badBlobs = new Set<string>()
     const pass = new BlobPass(node, async (needs, isPrivate) => {
-      const taken = await takeBlobs(source, node.blobs, needs, {
+      const open = needs.filter(({ digest }) => !badBlobs.has(blobPath(digest)))
+      const taken = await takeBlobs(source, node.blobs, open, {
         signal,
         private: isPrivate,
         onBytes: (bytes) => this.pace.add({ bytes }),
         onBlob: () => this.pace.add({ blobs: 1 }),
         onFault: this.fault
       })
+      for (const { path } of taken.bad) badBlobs.add(path)
       for (const { digest } of needs) this.lacking.add(digest)
       for (const digest of taken.done) this.lacking.delete(digest)
       return { fetched: taken.done.length, bytes: taken.bytes }

@@ -47,7 +47,13 @@ export async function openFileReplica(word: string): Promise<FileReplica> {
 export function needFolderWord(word: string): string {
   const named = replicaWord(word)
   if (named.kind === 'folder') return named.path
-  throw new RejoinError('E_USAGE', `${word} is no folder`, { hint: named.kind === 'peer' ? `a folder is ./${word}` : '' })
+  const hint = {
+    peer: `a folder is ./${word}`,
+    web: 'a web server is only read: export to the folder that it serves',
+    archive: 'give a folder',
+    stream: 'give a folder'
+  }[named.kind]
+  throw new RejoinError('E_USAGE', `${word} is no folder`, { hint })
 }
 
 /** Returns whether a path is a folder with an encrypted medium. */

@@ -2,11 +2,8 @@ import { codeOf, RejoinError } from '../core/index.ts'
 import type { SyncResult } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import type { Live } from './live.ts'
-import type { Node } from './node.ts'
 import type { KnownPeer } from './peer-book.ts'
 import type { VerbContext } from './verbs.ts'
-import { syncWeb, type WebResult } from './web-verb.ts'
-import { isWebUrl } from '../replica/index.ts'
 
 /** What `rejoin sync` asks for: addresses or names of peers; none means all. */
 export interface SyncArgs {
@@ -50,12 +47,6 @@ function nameOf(live: Live, peerId: string): string | undefined {
 
 /** Syncs with peers and fetches the blobs that new events name; yields progress and one result. @throws E_UNREACHABLE E_NETWORK E_GONE */
 export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncArgs>): AsyncGenerator<VerbRecord> {
-  const urls = args.peers.filter(isWebUrl)
-  if (urls.length > 0) {
-    yield* syncWebFolders(node, urls, signal)
-    if (urls.length === args.peers.length) return
-    args = { peers: args.peers.filter((word) => !isWebUrl(word)) }
-  }
   if (live === undefined) throw new RejoinError('E_USAGE', 'this needs the network', { hint: 'rejoin up starts the node' })
   const peers =
     args.peers.length > 0
@@ -100,44 +91,4 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
     // however it came to be known: by a session, an inquiry after it, or somebody's proof
     conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length
   } as VerbRecord
-}
-
-/** Takes from folders on the web, one after the other; yields progress, what is wrong there, and one result for each. */
-async function* syncWebFolders(node: Node, urls: readonly string[], signal: AbortSignal): AsyncGenerator<VerbRecord> {
-  for (const url of urls) {
-    const before = new Set(node.replica.conflicts())
-    let progress: { readonly entries: number; readonly bytes: number } | undefined
-    let result: WebResult | undefined
-    let failure: unknown
-    const settled = syncWeb(node, url, { signal, onProgress: (latest) => (progress = latest) }).then(
-      (done) => void (result = done),
-      (error: unknown) => void (failure = error ?? new Error('failed'))
-    )
-    while (result === undefined && failure === undefined) {
-      await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, progressMs))])
-      if (progress !== undefined) yield { kind: 'progress', ...progress } as VerbRecord
-      progress = undefined
-    }
-    if (failure !== undefined) throw failure
-    const { complete, events, refused, held, blobs, blobBytes, bytesReceived, missingBlobs, faults, requests } =
-      result as WebResult
-    for (const { kind, path, reason, code } of faults) yield { kind, path, reason, code } as VerbRecord
-    const missingPaths = faults.filter(({ kind, path }) => kind === 'missing' && !path.startsWith('blobs/')).length
-    const bad = faults.filter(({ kind }) => kind === 'bad').length
-    yield {
-      kind: 'result',
-      replica: url,
-      complete,
-      events,
-      refused,
-      held,
-      sent: 0,
-      blobs,
-      bytes: bytesReceived + blobBytes,
-      missing: missingBlobs + missingPaths,
-      bad,
-      requests,
-      conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length
-    } as VerbRecord
-  }
 }

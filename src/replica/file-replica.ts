@@ -56,6 +56,8 @@ export interface FileReplica extends AsyncDisposable {
   readonly blocks: (log: LogId, from: number, to: number, wait: Waiting) => AsyncIterable<EntryBlock>
   /** Returns the leaf hashes of a level-0 tile, 32 bytes each, as many as there are; undefined where there is no such file. To name a damaged line. */
   readonly leaves: (log: LogId, tile: number, width: number, wait: Waiting) => Promise<Uint8Array | undefined>
+  /** Takes note of which blobs will be asked for, in this order, where asking takes long. */
+  readonly expect?: (digests: readonly Digest[]) => void
   /** Returns the bytes of a blob, counted, or undefined where it is not there. */
   readonly size: (digest: Digest, wait: Waiting) => Promise<number | undefined>
   /**

@@ -213,7 +213,15 @@ export class Folder implements FileReplica {
 /** Returns the fault that an error stands for. @throws what is none of ours, and what says that all of it went away */
 export function faultIn(error: unknown, path: string): FileFault {
   const code = codeOf(error)
-  if (code === undefined || code === 'E_GONE' || code === 'E_IO' || code === 'E_INTERRUPTED' || code === 'E_TERMINATED')
+  if (
+    code === undefined ||
+    code === 'E_GONE' ||
+    code === 'E_TIMEOUT' ||
+    code === 'E_UNREACHABLE' ||
+    code === 'E_IO' ||
+    code === 'E_INTERRUPTED' ||
+    code === 'E_TERMINATED'
+  )
     throw error
   return { path: (error as RejoinError).at ?? path, reason: (error as Error).message, code }
 }

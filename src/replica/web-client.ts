@@ -245,11 +245,6 @@ function validatorOf(headers: IncomingMessage['headers']): Validator {
   return restMs === undefined ? {} : { modified }
 }
 
-/** Returns whether a replica that a person names is one on the web. */
-export function isWebUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text)
-}
-
 /** Returns a URL as that of a folder. @throws E_USAGE */
 export function parseWebUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined

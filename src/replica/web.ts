@@ -1,29 +1,25 @@
 import {
+  blobPath,
+  chunkBytes,
   closedPath,
+  type Digest,
   digestOf,
   type EntryBlock,
   forkPath,
   type HeadLine,
-  hashOfLogId,
   headsPath,
-  type Interest,
   type LogId,
-  maxForkProofBytes,
   maxHeadsBytes,
+  maxUrgentBytes,
+  type Offer,
   parseHeads,
-  type Pull,
   RejoinError,
-  sha256,
-  type TextPull,
-  textOf,
-  utf8,
-  type WireHead
+  textOf
 } from '../core/index.ts'
 import { folderVersion } from '../store/index.ts'
-import type { Proof, Replica, Taken } from './replica.ts'
+import type { FileHead, FileReplica, Waiting } from './file-replica.ts'
 import type { Validator, WebClient } from './web-client.ts'
 import type { WebPlace } from './web-entries.ts'
-import { WebFaults } from './web-faults.ts'
 import { WebLog } from './web-log.ts'
 
 /** What a reader remembers of a folder on the web. */
@@ -34,29 +30,31 @@ export interface WebMemory {
 }
 
 const maxReplicaBytes = 64 * 1024
-const maxUrgent = 100
+const maxUrgent = 200
+/** small blobs that are fetched ahead of who asks for them one by one */
+const aheadCount = 12
 
-function never(what: string): never {
-  throw new Error(`bug: a folder on the web can't ${what}`)
-}
+/** A blob of which the answer came: its bytes too, where it is small. */
+type Came = { readonly size: number; readonly bytes: Uint8Array | undefined } | undefined
 
 /**
- * A folder that a web server serves, as a replica that can only be read. Its side of the session runs here, and asks the server for what the
- * session is asked for.
- * @see protocols/http.md
+ * A folder that a web server serves, as a replica of files that can only be read. Logs are found by the file `heads`; frontiers and receipts, which no file
+ * lists, are not read.
+ * @see protocols/web.md
  */
-export class WebReplica implements Replica {
+export class WebFolder implements FileReplica {
+  readonly name: string
   readonly network: string
-  readonly node: Uint8Array
-  readonly faults: WebFaults = new WebFaults()
+  readonly storeId: string
   /** what `heads` was when it was read */
   readonly validator: WebMemory['validator']
   private readonly client: WebClient
-  private readonly storeId: string
   private readonly byLog: ReadonlyMap<LogId, HeadLine>
   private readonly logs = new Map<LogId, WebLog>()
   private readonly memory: WebMemory
-  private records: readonly Uint8Array[] = []
+  private expected: readonly Digest[] = []
+  private readonly expectedAt = new Map<Digest, number>()
+  private readonly coming = new Map<Digest, Promise<Came>>()
 
   private constructor(
     client: WebClient,
@@ -65,8 +63,8 @@ export class WebReplica implements Replica {
     memory: WebMemory
   ) {
     this.client = client
+    this.name = client.base
     this.network = network
-    this.node = sha256(utf8(`rejoin web ${client.base}`))
     this.storeId = file.store
     this.byLog = new Map(file.heads.map((head) => [head.log, head]))
     this.validator = file.validator
@@ -78,7 +76,7 @@ export class WebReplica implements Replica {
    * @returns undefined where its heads are those that are remembered: then there is nothing new
    * @throws E_NO_DATA where there is no list of logs · E_VERSION E_DAMAGED E_TOO_LARGE · E_UNREACHABLE E_GONE E_TIMEOUT E_PERMISSION E_REFUSED
    */
-  static async open(client: WebClient, memory: WebMemory): Promise<WebReplica | undefined> {
+  static async open(client: WebClient, memory: WebMemory): Promise<WebFolder | undefined> {
     const answer = await client.ask(headsPath, { unless: memory.validator })
     if (answer.status === 304) return undefined
     if (answer.status === 404)
@@ -90,28 +88,7 @@ export class WebReplica implements Replica {
     const digest = digestOf(bytes)
     if (digest === memory.validator.digest) return undefined
     const validator = { ...answer.validator, digest }
-    const replica = new WebReplica(client, await networkOf(client), { ...parseHeads(bytes), validator }, memory)
-    await replica.readUrgent()
-    return replica
-  }
-
-  private async readUrgent(): Promise<void> {
-    const paths = [...this.byLog.values()].flatMap(({ log, closed, fork }) => [
-      ...(closed ? [closedPath(log)] : []),
-      ...(fork ? [forkPath(log)] : [])
-    ])
-    const records: Uint8Array[] = []
-    for (const path of paths.slice(0, maxUrgent)) {
-      try {
-        const bytes = await this.client.read(path, maxForkProofBytes)
-        if (bytes !== undefined) records.push(bytes)
-        else throw new RejoinError('E_NOT_FOUND', `${this.client.base}${path} is not there`)
-      } catch (error) {
-        const thrown = this.faults.note(error, path)
-        if (thrown === error) throw error
-      }
-    }
-    this.records = records
+    return new WebFolder(client, await networkOf(client), { ...parseHeads(bytes), validator }, memory)
   }
 
   /** Returns up to where the lines of each log were read, to be remembered. */
@@ -121,93 +98,149 @@ export class WebReplica implements Replica {
     return places
   }
 
-  journal(): { readonly storeId: string; readonly seq: number } {
-    return { storeId: this.storeId, seq: 0 }
-  }
-
-  heads(): readonly WireHead[] {
-    return [...this.byLog.values()].map(({ log, size, root, author, texts }) => ({
-      log: hashOfLogId(log),
-      size,
-      root,
-      author,
-      texts
-    }))
-  }
-
-  changedSince(): undefined {
-    return undefined
+  async heads({ signal }: Waiting): Promise<readonly FileHead[]> {
+    signal.throwIfAborted()
+    return await Promise.resolve([...this.byLog.values()].filter(({ size }) => size > 0))
   }
 
   private logOf(log: LogId): WebLog {
     const known = this.logs.get(log)
     if (known !== undefined) return known
     const head = this.byLog.get(log)
-    if (head === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not in ${this.client.base}${headsPath}`)
-    const made = new WebLog(this.client, head, this.faults, this.memory.places.get(log))
+    if (head === undefined) throw new RejoinError('E_NOT_FOUND', `log ${log} is not in ${this.name}${headsPath}`)
+    const made = new WebLog(this.client, head, this.memory.places.get(log))
     this.logs.set(log, made)
     return made
   }
 
-  async proof(log: LogId, from: number): Promise<Proof> {
-    return await this.logOf(log).proof(from)
+  async offer({ log }: FileHead, from: number, { derive = false }: Waiting & { readonly derive?: boolean }): Promise<Offer> {
+    return await this.logOf(log).offer(from, derive)
   }
 
-  async read(log: LogId, from: number, to: number, maxBytes: number): Promise<EntryBlock> {
-    return await this.logOf(log).read(from, to, maxBytes)
+  async *blocks(log: LogId, from: number, to: number): AsyncGenerator<EntryBlock, void, void> {
+    const one = this.logOf(log)
+    try {
+      yield* one.blocks(from, to)
+    } finally {
+      one.release()
+    }
   }
 
-  survey(): readonly Pull[] {
-    return []
+  async leaves(log: LogId, tile: number, width: number): Promise<Uint8Array | undefined> {
+    return await this.logOf(log).tile(0, tile, width)
   }
 
-  interest(): readonly Interest[] {
-    return []
+  /** Takes note of which blobs will be asked for, in this order, so that small ones can come ahead. */
+  expect(digests: readonly Digest[]): void {
+    this.expected = digests
+    this.expectedAt.clear()
+    for (const [at, digest] of digests.entries()) this.expectedAt.set(digest, at)
   }
 
-  seek(): readonly TextPull[] {
-    return []
+  async size(digest: Digest): Promise<number | undefined> {
+    return (await this.askFor(digest))?.size
   }
 
-  async takeTexts(): Promise<Taken> {
-    return await Promise.resolve(never('take texts'))
+  private async askFor(digest: Digest): Promise<Came> {
+    const at = this.expectedAt.get(digest)
+    const ahead = at === undefined ? [] : this.expected.slice(at + 1, at + aheadCount)
+    // what was not read, since its size was wrong, is not kept
+    for (const old of this.coming.keys())
+      if (old !== digest && (this.expectedAt.get(old) ?? -1) < (at ?? 0)) this.coming.delete(old)
+    const coming = this.coming.get(digest) ?? this.fetchBlob(digest)
+    this.coming.set(digest, coming)
+    for (const next of ahead) {
+      if (this.coming.size > aheadCount || this.coming.has(next)) continue
+      const early = this.fetchBlob(next)
+      early.catch(() => {})
+      this.coming.set(next, early)
+    }
+    return await coming
   }
 
-  prepare(): void {
-    never('prepare')
+  /** One request gives size and bytes; a large blob is asked for again when it is read. */
+  private async fetchBlob(digest: Digest): Promise<Came> {
+    const path = blobPath(digest)
+    const answer = await this.client.ask(path)
+    if (answer.status === 404) return undefined
+    const { sizeBytes } = answer
+    if (sizeBytes !== undefined && sizeBytes > chunkBytes) {
+      answer.drop()
+      return { size: sizeBytes, bytes: undefined }
+    }
+    const bytes = await this.client.gather(path, answer, sizeBytes ?? chunkBytes)
+    return { size: bytes.length, bytes }
   }
 
-  async accept(): Promise<Taken> {
-    return await Promise.resolve(never('take entries'))
+  async *blob(digest: Digest, fromByte: number): AsyncGenerator<Uint8Array, void, void> {
+    const came = await (this.coming.get(digest) ?? this.fetchBlob(digest))
+    this.coming.delete(digest)
+    if (came === undefined) throw this.absent(digest)
+    if (came.bytes !== undefined) {
+      yield came.bytes.subarray(fromByte)
+      return
+    }
+    yield* this.pieces(digest, fromByte, came.size)
   }
 
-  async commit(): Promise<void> {
-    await Promise.resolve(never('take a head'))
+  private absent(digest: Digest): RejoinError {
+    return new RejoinError('E_NOT_FOUND', `${this.name}${blobPath(digest)} is not there`)
   }
 
-  async conflict(): Promise<void> {
-    await Promise.resolve(never('have a conflict'))
+  /** Yields a large blob in pieces of 1 MiB. */
+  private async *pieces(digest: Digest, fromByte: number, size: number): AsyncGenerator<Uint8Array, void, void> {
+    const path = blobPath(digest)
+    const answer = await this.client.ask(path, { from: fromByte })
+    try {
+      if (answer.status === 404) throw this.absent(digest)
+      let skip = fromByte - answer.from
+      let at = fromByte
+      let piece = Buffer.allocUnsafe(Math.min(chunkBytes, size - at))
+      let filled = 0
+      for await (const bytes of answer.body) {
+        // a server that knows no ranges sends everything again
+        let rest = bytes.subarray(Math.min(skip, bytes.length))
+        skip -= bytes.length - rest.length
+        while (rest.length > 0) {
+          if (at >= size)
+            throw new RejoinError('E_BAD_OBJECT', `${this.name}${path} has more than the ${size} bytes that it said`)
+          const part = rest.subarray(0, piece.length - filled)
+          piece.set(part, filled)
+          filled += part.length
+          rest = rest.subarray(part.length)
+          if (filled < piece.length) continue
+          at += filled
+          yield piece
+          piece = Buffer.allocUnsafe(Math.max(0, Math.min(chunkBytes, size - at)))
+          filled = 0
+        }
+      }
+      if (at < size) throw new RejoinError('E_BAD_OBJECT', `${this.name}${path} ends at byte ${at + filled}, before its ${size}`)
+    } finally {
+      answer.drop()
+    }
   }
 
-  urgent(): readonly Uint8Array[] {
-    return this.records
+  async *urgent({ signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
+    const paths = [...this.byLog.values()].flatMap(({ log, closed, fork }) => [
+      ...(fork ? [forkPath(log)] : []),
+      ...(closed ? [closedPath(log)] : [])
+    ])
+    for (const path of paths.slice(0, maxUrgent)) {
+      signal.throwIfAborted()
+      const bytes = await this.client.read(path, maxUrgentBytes)
+      if (bytes !== undefined) yield bytes
+    }
   }
 
-  /** The session sends what this side knows; a folder on the web keeps nothing of it. */
-  async takeUrgent(): Promise<void> {
-    await Promise.resolve()
-  }
+  async *frontiers(): AsyncGenerator<Uint8Array, void, void> {}
 
-  contradicted(): readonly LogId[] {
-    return []
-  }
+  async *receipts(): AsyncGenerator<Uint8Array, void, void> {}
 
-  cursor(): undefined {
-    return undefined
-  }
-
-  setCursor(): void {
-    // nothing is remembered there
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const came of this.coming.values()) await came.catch(() => {})
+    this.coming.clear()
+    this.logs.clear()
   }
 }
 

@@ -2,6 +2,7 @@ import {
   chunkBytes,
   chunkCount,
   type Cid,
+  codeOf,
   concat,
   dagOfLeaves,
   type Digest,
@@ -14,7 +15,7 @@ import {
   RejoinError
 } from '../core/index.ts'
 import { type FileFault, faultIn, type FileReplica } from '../replica/index.ts'
-import type { PartialBlob, PartShape, PutOptions, StoredBlob, UnstoredBlob } from '../store/index.ts'
+import type { PartialBlob, PartShape, PutOptions, ResumableBlob, StoredBlob, UnstoredBlob } from '../store/index.ts'
 
 /** A blob that is wanted. */
 export interface BlobNeed {
@@ -31,6 +32,8 @@ export interface BlobTarget {
   readonly put: (source: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<StoredBlob>
   readonly putMany: (blobs: readonly UnstoredBlob[], options?: Omit<PutOptions, 'digest'>) => Promise<readonly StoredBlob[]>
   readonly partial: (digest: Digest, shape: PartShape) => Promise<PartialBlob>
+  /** where a blob that comes without the hashes of its chunks goes on behind what an earlier run got */
+  readonly resumable?: (digest: Digest) => Promise<ResumableBlob>
   readonly finish: (part: PartialBlob, options?: { readonly private?: boolean }) => Promise<StoredBlob>
 }
 
@@ -92,6 +95,7 @@ class BlobTaking {
   }
 
   async run(needs: readonly BlobNeed[]): Promise<BlobsTaken> {
+    this.source.expect?.(needs.map(({ digest }) => digest))
     for (const need of needs) {
       this.options.signal.throwIfAborted()
       await this.take(need)
@@ -174,11 +178,38 @@ class BlobTaking {
       }
     }
     try {
+      if (await this.resumed(digest, sizeBytes)) return
       await this.target.put(counted(this.source.blob(digest, 0, { signal })), { digest, sizeBytes, private: isPrivate })
       this.finished(digest, sizeBytes)
     } catch (error) {
       this.fault(faultOf(error, pathOf(digest)))
     }
+  }
+
+  /** Goes on behind what an earlier run got of a blob. @returns false where the target can't, or what that run got was wrong */
+  private async resumed(digest: Digest, sizeBytes: number): Promise<boolean> {
+    const part = await this.target.resumable?.(digest)
+    if (part === undefined) return false
+    await using _closing = part
+    const { signal, onBytes, private: isPrivate } = this.options
+    if (part.sizeBytes > sizeBytes) await part.restart()
+    const isOlder = part.sizeBytes > 0
+    try {
+      if (part.sizeBytes < sizeBytes)
+        for await (const piece of this.source.blob(digest, part.sizeBytes, { signal })) {
+          await part.append(piece)
+          onBytes?.(piece.length)
+        }
+      await part.finish({ private: isPrivate })
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'E_BAD_OBJECT' || code === 'E_NO_SPACE') await part.drop()
+      // what is wrong may be of an earlier run: only bytes of one run say that the source's are
+      if (code === 'E_BAD_OBJECT' && isOlder) return await this.resumed(digest, sizeBytes)
+      throw error
+    }
+    this.finished(digest, sizeBytes)
+    return true
   }
 
   private async takeChunks(digest: Digest, shape: PartShape): Promise<void> {

@@ -48,9 +48,7 @@ it('CLI-2 CLI-13 WEB-7 WEB-8: sync URL from a node that is up, from a copy of it
   rmSync(join(blobs, removed))
   const incomplete = await lab.run(['sync', server.url, '--data', lab.path('carol'), '--json'])
   expect(incomplete.code).toBe(10)
-  expect(recordsOf(incomplete.stdout)).toContainEqual(
-    expect.objectContaining({ kind: 'missing', path: `blobs/sha256/${removed}`, code: 'E_NOT_FOUND' })
-  )
+  expect(recordsOf(incomplete.stdout).at(-1)).toMatchObject({ kind: 'result', complete: false, missing: 1, bad: 0 })
   writeFileSync(join(blobs, removed), bytes)
   const whole = readFileSync(join(blobs, damaged))
   writeFileSync(
@@ -60,7 +58,7 @@ it('CLI-2 CLI-13 WEB-7 WEB-8: sync URL from a node that is up, from a copy of it
   await carol()
   const bad = await lab.run(['sync', server.url, '--data', lab.path('carol')])
   expect(bad.code).toBe(11)
-  expect(bad.stdout).toContain(`bad: blobs/sha256/${damaged}: `)
+  expect(bad.stdout).toContain(`damaged   blobs/sha256/${damaged}: `)
   expect(bad.stdout).toContain('not complete: 2 events in')
   writeFileSync(join(blobs, damaged), whole)
   expect((await lab.ask('carol', 'sync', server.url)).at(-1)).toMatchObject({ complete: true })

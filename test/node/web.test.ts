@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openHttp } from '../../src/http/index.ts'
 import { Node } from '../../src/node/index.ts'
-import { syncWeb, type WebResult } from '../../src/node/web-verb.ts'
+import { importFromWeb, type WebImportResult } from '../../src/node/web-import.ts'
 import { patient } from '../net/hosts.ts'
 import { serveNginx, servePython, type WebServer } from '../replica/static-servers.ts'
 import { faults, made, opened } from './nodes.ts'
@@ -30,8 +30,8 @@ async function grow(root: string, count: number, documents: readonly Uint8Array[
   await node[Symbol.asyncDispose]()
 }
 
-async function take(node: Node, { url }: { readonly url: string }): Promise<WebResult> {
-  return await syncWeb(node, url, patient())
+async function take(node: Node, { url }: { readonly url: string }): Promise<WebImportResult> {
+  return await importFromWeb(node, url, { ...patient(), say: () => {} })
 }
 
 const sizeOf = (node: Node, log: string): number => node.store.head(log as never)?.size ?? 0
@@ -47,13 +47,13 @@ describe.each(servers)('a folder that %s serves', (_, serve) => {
     await using server = await serve(from.root)
     const node = await reader(from.did)
     const first = await take(node, server)
-    expect(first).toMatchObject({ complete: true, events: 1504, faults: [] })
+    expect(first).toMatchObject({ missing: 0, events: 1504, bad: [] })
     expect(sizeOf(node, from.log)).toBe(1504)
     expect((await take(node, server)).requests).toBe(1)
 
     await grow(from.root, 3, [Buffer.from('three')])
     const second = await take(node, server)
-    expect(second).toMatchObject({ complete: true, events: 4, faults: [] })
+    expect(second).toMatchObject({ missing: 0, events: 4, bad: [] })
     expect(second.requests).toBeLessThan(14)
     const again = await take(node, server)
     expect([again.requests, again.events, again.blobs]).toEqual([1, 0, 0])
@@ -73,9 +73,9 @@ describe('a folder that a node serves', () => {
     await using http = await openHttp(up, '127.0.0.1:0')
     const node = await reader(from.did)
     const url = `${http.url}/replica/`
-    expect(await take(node, { url })).toMatchObject({ complete: true, events: 304, faults: [] })
+    expect(await take(node, { url })).toMatchObject({ missing: 0, events: 304, bad: [] })
     await say(up, 2)
-    expect(await take(node, { url })).toMatchObject({ complete: true, events: 2 })
+    expect(await take(node, { url })).toMatchObject({ missing: 0, events: 2, bad: [] })
     expect((await take(node, { url })).requests).toBe(1)
     for (const path of [
       'keys/writer',

@@ -72,6 +72,7 @@ function sizeOf(bytes: unknown): string {
 function* wordResult(record: AnyRecord, word: string): Generator<string> {
   const count = (member: string): number => Number(record[member] ?? 0)
   const { verb } = record
+  const isWeb = record['requests'] !== undefined
   const done = record['complete'] === true ? 'complete' : 'not complete'
   const moved = `${plural(count('blobs'), 'blob')}, ${sizeOf(count('bytes'))}`
   const inward = `${plural(count('events'), 'event')} in, ${count('refused')} refused, ${count('held')} held`
@@ -80,13 +81,14 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
       ? `${done}: nothing new for ${word}; it may be removed`
       : `${done}: ${plural(count('events'), 'event')}, ${moved} written to ${word}; it may be removed`
   else if (verb === 'sync') yield `${done}: ${inward}, ${count('sent')} out, ${moved}; ${word} may be removed`
+  else if (isWeb) yield `${done}: ${inward}, ${moved}, ${plural(count('requests'), 'request')}`
   else yield `${done}: ${inward}, ${moved}; ${word} may be removed`
   if (count('missing') > 0)
     yield verb === 'export'
       ? `missing: ${plural(count('missing'), 'blob')} that the events name ${count('missing') === 1 ? 'is' : 'are'} not here either; rejoin sync PEER may bring them`
-      : `missing: ${plural(count('missing'), 'blob')}; the next stick, or rejoin sync PEER, may bring them`
+      : `missing: ${plural(count('missing'), 'blob')}; ${isWeb ? 'run the same command later' : 'the next stick'}, or rejoin sync PEER, may bring them`
   if (count('bad') > 0)
-    yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken. rejoin check ${word} looks for more`
+    yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken${isWeb ? '' : `. rejoin check ${word} looks for more`}`
   if (count('conflicts') > 0)
     yield `FORK: ${plural(count('conflicts'), 'log')} with two histories, frozen; rejoin status names them`
   if (count('unknown') > 0)

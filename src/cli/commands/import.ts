@@ -14,7 +14,6 @@ export interface ImportFlags {
 /** Takes in what a replica of files has. @returns the exit code */
 export async function importFrom(context: Context, word: string, { identity }: ImportFlags): Promise<number> {
   const { kind } = replicaWord(word)
-  if (kind === 'web') return await (await import('./sync.ts')).sync(context, [word])
   const isStream = kind === 'archive' || kind === 'stream' || (kind === 'folder' && isEncrypted(word))
   if (!isStream) return await files(context, 'import', { replica: word })
   await using input = kind === 'stream' ? await (await import('../stdin-socket.ts')).offerInput(context.root) : undefined

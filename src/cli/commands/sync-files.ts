@@ -1,5 +1,5 @@
 import { RejoinError } from '../../core/index.ts'
-import { mergeFolders } from '../../node/index.ts'
+import { mergeFolders, replicaWord } from '../../node/index.ts'
 import type { Context } from '../context.ts'
 import { printJson } from '../output.ts'
 import { absoluteWord, exitOf, files, showRecord } from './files.ts'
@@ -8,6 +8,8 @@ import { absoluteWord, exitOf, files, showRecord } from './files.ts'
 export async function syncFiles(context: Context, words: readonly string[]): Promise<number> {
   const [first, second, ...more] = words
   if (first === undefined || more.length > 0) throw new RejoinError('E_USAGE', 'sync takes one or two replicas that are files')
+  // nothing can be written there
+  if (second === undefined && replicaWord(first).kind === 'web') return await files(context, 'import', { replica: first })
   if (second === undefined) return await files(context, 'sync-files', { replica: first })
   const result = await mergeFolders(await absoluteWord(first), await absoluteWord(second), context.signal)
   if (context.json) printJson(result)
