@@ -37,7 +37,7 @@ import { beginLog } from './begin-log.ts'
 import { afterEntry } from './block-part.ts'
 import { anyBringer, type Bringers, overHeld, withinHeld } from './brought.ts'
 import { type Histories, historiesOf } from './histories.ts'
-import { verifiedOnly, withNoteOf } from './cosigned.ts'
+import { noteOf, SeenNotes, verifiedOnly, withNoteOf } from './cosigned.ts'
 import { Endings, type JudgeAgain } from './endings.ts'
 import { StoreEnds } from './ends.ts'
 import { Door } from './door.ts'
@@ -66,6 +66,7 @@ export class LocalReplica implements Replica {
   private readonly verdicts: Verdicts
   private readonly unseen: Unseen
   private readonly seeker: TextSeeker
+  private readonly notes = new SeenNotes()
   /** how often the interest changed in this run */
   private epoch = 0
   private readonly door = new Door()
@@ -101,7 +102,8 @@ export class LocalReplica implements Replica {
   }
 
   private wire({ log, size, root }: StoredHead): WireHead {
-    return { log: hashOfLogId(log), size, root, author: this.authorOf(log), texts: this.store.textsOf(log) }
+    const more = noteOf(this.store.folder(log)?.checkpoint)
+    return { log: hashOfLogId(log), size, root, author: this.authorOf(log), texts: this.store.textsOf(log), ...more }
   }
 
   heads(): readonly WireHead[] {
@@ -146,9 +148,9 @@ export class LocalReplica implements Replica {
     return pulls
   }
 
-  private surveyOne({ log: bytes, size, author: authorBytes }: WireHead, node: Uint8Array | undefined): Pull | undefined {
-    const log = logIdOfHash(bytes)
-    const author = parsePublicKey(authorBytes.slice())
+  private surveyOne(head: WireHead, node: Uint8Array | undefined): Pull | undefined {
+    const [size, log] = [head.size, logIdOfHash(head.log)]
+    const author = parsePublicKey(head.author.slice())
     if (this.endings.isShut(log)) return undefined
     if (!this.gate.admits(didOf(author), log)) {
       this.hooks.onHeard?.(author, log, size)
@@ -158,6 +160,8 @@ export class LocalReplica implements Replica {
     const folder = this.store.folder(log)
     if (folder === undefined) return size === 0 ? undefined : { log, author, have: new Tree(), size }
     if (!equal(folder.opened.publicKey, author)) throw new RejoinError('E_OPENED', `the peer names another writer of log ${log}`)
+    if (this.notes.isNews(head, folder.checkpoint, this.hooks.witnesses?.() ?? []))
+      return { log, author, have: folder.size === size ? folder.tree.clone() : folder.tiles.treeAt(size), size }
     const writer = this.store.writer
     if (writer?.folder === folder) {
       if (size <= folder.size) return undefined
@@ -346,6 +350,7 @@ export class LocalReplica implements Replica {
     const merged = checkpoint && withNoteOf(checkpoint, note, opened.publicKey, this.hooks.witnesses?.() ?? [])
     if (merged === undefined) return false
     folder.commit(merged, coseCheckpoint, false)
+    this.store.noteCosigned(log)
     this.hooks.onCosigned?.(log)
     return true
   }

@@ -286,6 +286,12 @@ export class Store implements AsyncDisposable {
     return this.journalFile.textsOf(log)
   }
 
+  /** Takes note that the head of a log was cosigned, so that others who ask what changed hear of it. */
+  noteCosigned(log: LogId): void {
+    const head = this.heads.get(log)
+    if (head !== undefined) this.journalFile.note(log, head.size)
+  }
+
   /** Puts a verified checkpoint in place; the lines must be durable. */
   commit(folder: LogFolder, checkpoint: Checkpoint, cose: Uint8Array | undefined): void {
     folder.commit(checkpoint, cose, true)

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import {
   checkpointPath,
   cosign,
+  type Cosigner,
   cosignerOf,
   encodeVerifierKey,
   type LogId,
@@ -12,6 +13,7 @@ import {
   quorumOf,
   signerOf,
   verifyCheckpoint,
+  type WireHead,
   withCosignatures
 } from '../../src/core/index.ts'
 import { Node } from '../../src/node/index.ts'
@@ -130,5 +132,35 @@ describe('a witness', () => {
     expect(await failure(Node.open(root, { flags: { witness: true } }))).toMatchObject({ code: 'E_CONFIG' })
     expect(createWitness(root).key.publicKey).not.toEqual(openKeys(root).signer.publicKey)
     await (await up(root, { witness: true })).down()
+  })
+
+  it('SYNC-26: nodes that were apart exchange cosignatures of a head that both have when they sync', async () => {
+    const [a, b] = [await up(await made('alice')), await up(await made('bob'))]
+    const { log } = a.node
+    trust(b, 'alice', a.node.did)
+    await write(a, 300)
+    await meet(b, a)
+    const [one, two] = [1, 2].map((n) => cosignerOf(signerOf(new Uint8Array(32).fill(n)))) as [Cosigner, Cosigner]
+    for (const reader of [a, b]) listen(reader, encodeVerifierKey(one.key), encodeVerifierKey(two.key))
+    const { publicKey } = openKeys(a.root).signer
+    const checkpoint = verifyCheckpoint(noteOf(a, log), log, publicKey)
+    await b.down()
+    await a.down()
+    const [x, y] = [await up(a.root), await up(b.root)]
+    for (const [reader, cosigner] of [
+      [x, one],
+      [y, two]
+    ] as const) {
+      const { note } = withCosignatures(checkpoint, publicKey, [cosign(checkpoint, cosigner, Date.now())])
+      expect(reader.node.replica.cosigned(log, note)).toBe(true)
+    }
+    expect(noteOf(x, log)).not.toEqual(noteOf(y, log))
+    await meet(y, x)
+    await vi.waitFor(() => expect(parseNote(noteOf(x, log)).signatures).toHaveLength(3), patience)
+    await vi.waitFor(() => expect(Buffer.from(noteOf(y, log))).toEqual(Buffer.from(noteOf(x, log))), patience)
+    // nothing is new any more
+    const [head] = y.node.replica.heads().filter(({ size }) => size === 301)
+    expect(x.node.replica.survey([head as WireHead])).toEqual([])
+    for (const { root } of [x, y]) expect(await faults(root)).toEqual([])
   })
 })

@@ -228,6 +228,8 @@ export class Fetching {
     this.vouched.add(asked.catchup)
     this.catchups.set(asked.log, asked.catchup)
     if (asked.catchup.done) {
+      // the head alone was wanted
+      this.doneLogs.add(asked.log)
       this.complete(asked.catchup, effects)
       return
     }

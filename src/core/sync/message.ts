@@ -23,6 +23,8 @@ export interface WireHead {
   readonly author: Uint8Array
   /** number of the change of that side's journal that last put other texts in the place of hashes in this log; 0 for none */
   readonly texts: number
+  /** first 16 bytes of the SHA-256 of the head's note, where witnesses have cosigned it */
+  readonly cosigned?: Uint8Array | undefined
 }
 
 /** A range of log IDs with the fingerprint of what one side has in it; without one, all of it was listed. */
@@ -94,7 +96,8 @@ const head: MessageCodec<WireHead> = message<WireHead>({
   size: field(2, uint64()),
   root: field(3, hash32),
   author: field(4, hash32),
-  texts: field(5, uint64())
+  texts: field(5, uint64()),
+  cosigned: optional(6, fixedBytes(16))
 })
 const range: MessageCodec<WireRange> = message<WireRange>({
   low: field(1, bytes(32)),

@@ -62,6 +62,20 @@ export const sampleMessages: readonly SyncMessage[] = [
     heads: [{ log: bytes('log', 32), size: 600, root: bytes('root', 32), author: bytes('author', 32), texts: 4242 }],
     last: false
   },
+  {
+    kind: 'changed',
+    heads: [
+      {
+        log: bytes('log', 32),
+        size: 600,
+        root: bytes('root', 32),
+        author: bytes('author', 32),
+        texts: 0,
+        cosigned: bytes('note', 16)
+      }
+    ],
+    last: false
+  },
   { kind: 'changed', heads: [], last: true },
   {
     kind: 'range',
