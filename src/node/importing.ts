@@ -1,5 +1,5 @@
 import { blobPath, type Digest, didOf, type ImportReceipt, type LogId, maxReceiptItems } from '../core/index.ts'
-import { type FileFault, type FileReplica, FolderReplica, relist, unlist } from '../replica/index.ts'
+import { type FileFault, type FileHead, type FileReplica, FolderReplica, relist, unlist } from '../replica/index.ts'
 import { asGone } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
 import { BlobPass } from './blob-pass.ts'
@@ -79,7 +79,7 @@ class Importing {
     const { signal } = options
     const before = new Set(node.replica.conflicts())
     const seqBefore = node.store.journal.seq
-    let unknown = 0
+    const heads: FileHead[] = []
     const stopListening = node.onJudged((log, judged) => {
       for (const { line, decision } of judged) {
         pass.revisit(log, line.index)
@@ -109,10 +109,9 @@ class Importing {
         onEntries: (_, events, bytes) => this.pace.add({ bytes, events }),
         onFault: this.fault
       })
-      await taker.takeAll(source, ({ author, log }) => {
-        if (!node.gate.admits(didOf(author), log)) unknown++
-        return true
-      })
+      await taker.takeAll(source, (head) => heads.push(head) > 0)
+      // a token in a log may have said only now whose it is
+      const unknown = heads.filter(({ author, log }) => !node.gate.admits(didOf(author), log)).length
       await this.sites.takeFrom(source, signal, this.fault)
       await settler.idle()
       const blobs = await pass.run(signal)

@@ -1,14 +1,4 @@
-import {
-  didOf,
-  digestOf,
-  identityAt,
-  isDelegated,
-  isRepositoryPart,
-  type LogId,
-  RejoinError,
-  type RejoinEvent,
-  utf8
-} from '../core/index.ts'
+import { didOf, digestOf, isDelegated, isRepositoryPart, type LogId, RejoinError, type RejoinEvent, utf8 } from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
 import { eventAt } from './entry.ts'
 import type { Node } from './node.ts'
@@ -39,16 +29,14 @@ export function partOf(identity: string): string {
 
 /** Returns the part under which a log's repositories are, undefined for this node's own. */
 function ownerPart(node: Node, log: LogId): string | undefined {
-  const name = node.gate.nameOf(didOf(node.store.opened(log).publicKey))
+  const { publicKey } = node.store.opened(log)
+  const name = node.gate.authorName(log, publicKey)
   if (name === 'me') return undefined
-  return name === undefined ? log : partOf(name)
+  return name === didOf(publicKey) ? log : partOf(name)
 }
 
-function identityOf(node: Node, log: LogId, index: number, nowMs: number): string {
-  const did = didOf(node.store.opened(log).publicKey)
-  const { name } = identityAt(node.gate.rules.file, { log, index, author: did }, nowMs)
-  const known = node.gate.nameOf(did)
-  return name !== '' ? name : known === undefined || known === 'me' ? '' : known
+function identityOf(node: Node, log: LogId, index: number): string {
+  return node.gate.identityOf({ log, index, author: didOf(node.store.opened(log).publicKey) })
 }
 
 /** Returns what this node calls the repository of an event, undefined where it names none. */
@@ -60,7 +48,7 @@ export function nameOf(
   const { repository, mediaType } = data
   if (typeof repository !== 'string') return undefined
   const nowMs = Date.now()
-  const identity = identityOf(node, log, index, nowMs)
+  const identity = identityOf(node, log, index)
   const scope = { path: repository, mediaType: typeof mediaType === 'string' ? mediaType : '', type }
   if (identity !== '' && isDelegated(node.gate.rules.file, identity, scope, nowMs)) return { name: repository, rank: 2 }
   const owner = ownerPart(node, log)

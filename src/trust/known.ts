@@ -96,7 +96,7 @@ export class Known implements EvidenceSource {
    * Reads what verdicts may depend on that is spread over the texts here; after the start, and after other rules came.
    * @param nameOf returns the name of the identity that wrote an entry; by the trust file where it is left out
    */
-  async ready(nameOf: (place: Place) => string = ({ author }) => nameIn(this.compiled, author)): Promise<void> {
+  async ready(nameOf: (place: Place) => string = (place) => this.nameAt(place)): Promise<void> {
     const { voices, ledger } = this
     if (!voices.isNeeded && !ledger.isNeeded) return
     for await (const { place, line } of textsHere(this.store)) {
@@ -105,6 +105,11 @@ export class Known implements EvidenceSource {
       voices.add(event, place)
       if (ledger.isNeeded) ledger.add(nameOf(place), place.log, place.index, event, line.length)
     }
+  }
+
+  private nameAt({ log, index, author }: Place): string {
+    const named = nameIn(this.compiled, author)
+    return named === '' ? (this.bindings?.at(log, index, author)?.name ?? '') : named
   }
 
   /** Whether any rule in force may ask for what stands in documents. */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { type RejoinError, tokenAudience } from '../../src/core/index.ts'
-import { runVerb, watchTrust } from '../../src/node/index.ts'
+import { eventsNamed, runVerb, watchTrust } from '../../src/node/index.ts'
 import { keySetOf, makeIssuer, sign, type TestClaims, type TestIssuer } from '../trust/issuer.ts'
 import { faults, made, meet, up, type Up, write } from './nodes.ts'
 
@@ -239,4 +239,20 @@ it('BINDING-12 a node that is up sees that a key set changed', async () => {
   writeFileSync(join(root, 'jwks/forge.json'), keySetOf(issuer, other))
   await vi.waitFor(() => expect(changes).toEqual(['changed']), patience)
   stop()
+})
+
+it('BINDING-2 what a bound writer publishes is called by the name of its identity', async () => {
+  const issuer = await makeIssuer()
+  const [a, b] = [await up(await made('a')), await up(await made('b'))]
+  believe(b.root, issuer, '', 'delegations: [{from: root, to: team-a, paths: ["jobs/**"]}]\nrules: []\ndefault: relay\n')
+  reload(b)
+  await bind(a, issuer)
+  await a.node.writer.append(['app', 'jobs/x'].map((repository) => ({ type: 'tag.set', data: { repository } })))
+  a.node.writer.sign()
+  await vi.waitFor(async () => {
+    await meet(b, a)
+    expect(await seen(b)).toHaveLength(4)
+  }, patience)
+  const refs = [2, 3].map((index) => ({ log: a.node.log, index }))
+  expect(eventsNamed(b.node, undefined, refs).map(({ name }) => name)).toEqual(['team-a/app', 'jobs/x'])
 })
