@@ -104,7 +104,15 @@ function program(): Command {
   add(
     'sync [replica...]',
     'sync with peers (multiaddrs, peer IDs or names; none means all that are connected), a folder, or two folders; take from the URL of one'
-  ).action(action(async (context, peers: readonly string[]) => await (await import('./commands/sync.ts')).sync(context, peers)))
+  )
+    .option('--identity <file>', 'age identity that opens an encrypted folder')
+    .option('--encrypt-to <recipient>', 'age recipient that may read what is written to it (repeatable)', many)
+    .action(
+      action(
+        async (context, peers: readonly string[], flags: object) =>
+          await (await import('./commands/sync.ts')).sync(context, peers, flags)
+      )
+    )
   add('verify [folder]', 'derive everything again from the flat files and name what is wrong').action(
     action(async (context, folder: string | undefined) => await (await import('./commands/verify.ts')).verify(context, folder))
   )

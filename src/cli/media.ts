@@ -22,6 +22,7 @@ export function addMediaCommands(add: Add, action: Action): void {
     .option('--platform <os/arch>', 'of images for several, only these (repeatable); their index stays whole', many)
     .option('--max-bytes <size>', 'no more than this on one medium: 4GiB')
     .option('--volumes', 'as many media of --max-bytes as it takes, each useful alone')
+    .option('--encrypt-to <recipient>', 'age recipient that may read it (repeatable): each file an age file in a folder', many)
     .option('--dry-run', 'print what would go and why, and write nothing')
     .action(
       action(

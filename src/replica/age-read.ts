@@ -82,8 +82,8 @@ class AgeStream implements FileStream {
     for (const entry of this.entries) {
       const { path, name, sizeBytes } = entry
       const member = memberOf(path)
-      const stored = this.medium.size(`${name}${ageFileEnd}`)
       if (member === undefined) continue
+      const stored = this.sizeOf(name)
       if (stored === undefined || stored > sizeBytes + overheadOf(sizeBytes))
         this.onRefused({
           path,
@@ -93,6 +93,16 @@ class AgeStream implements FileStream {
     }
     this.end = { kind: 'whole' }
     await Promise.resolve()
+  }
+
+  /** A link or a device is as good as nothing. */
+  private sizeOf(name: string): number | undefined {
+    try {
+      return this.medium.size(`${name}${ageFileEnd}`)
+    } catch (error) {
+      if (error instanceof RejoinError && error.code === 'E_BAD_OBJECT') return undefined
+      throw error
+    }
   }
 
   /** A damaged file ends early, and is told: what reads it sees that it is too short. */

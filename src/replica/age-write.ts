@@ -75,7 +75,7 @@ export class AgeMedium {
   ): Promise<AgeMark> {
     const isSame = before !== undefined && before.recipients.join() === recipients.join()
     const known = new Map(isSame ? before.entries.map((entry) => [entry.path, entry]) : [])
-    const medium = new Outside(this.root)
+    const there = new Set(new Outside(this.root).names(''))
     const entries: AgeEntry[] = []
     for (const file of files) {
       const sha256 = digestInPath(file.path) === undefined ? sums(file.path) : undefined
@@ -84,7 +84,7 @@ export class AgeMedium {
         old !== undefined &&
         old.sizeBytes === file.sizeBytes &&
         old.sha256 === sha256 &&
-        medium.size(`${old.name}${ageFileEnd}`) !== undefined
+        there.has(`${old.name}${ageFileEnd}`)
       ) {
         entries.push(old)
         continue
@@ -103,6 +103,15 @@ export class AgeMedium {
     for (const { name } of before?.entries ?? []) if (!kept.has(name)) this.drop(`${name}${ageFileEnd}`)
     if (before?.index !== undefined) this.drop(`${before.index}${ageIndexEnd}`)
     return mark
+  }
+
+  /** Returns whether all that a node remembers to have put there is there. */
+  holds({ index, entries }: AgeMark): boolean {
+    const medium = new Outside(this.root)
+    const names = new Set(medium.names(''))
+    return (
+      index !== undefined && names.has(`${index}${ageIndexEnd}`) && entries.every(({ name }) => names.has(`${name}${ageFileEnd}`))
+    )
   }
 
   private drop(name: string): void {

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { RejoinError } from '../../core/index.ts'
+import { checkRecipients } from '../../replica/index.ts'
 import {
+  ageWriter,
   archiveWriter,
   type ChoiceFlags,
   exportMedium,
@@ -18,6 +20,7 @@ import { tellFault } from './faults.ts'
 /** The options of `rejoin export`. */
 export interface ExportFlags extends ChoiceFlags {
   readonly dryRun?: boolean
+  readonly encryptTo?: readonly string[]
 }
 
 const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'since', 'platform', 'maxBytes', 'volumes', 'dryRun'])
@@ -26,7 +29,12 @@ const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'since', 'platform
 export async function exportTo(context: Context, word: string | undefined, flags: ExportFlags): Promise<number> {
   if (word === undefined) throw new RejoinError('E_USAGE', 'export needs a folder, FILE.tar, FILE.tar.zst or -')
   const { kind } = replicaWord(word)
-  if (kind !== 'archive' && kind !== 'stream') {
+  const recipients = flags.encryptTo ?? []
+  if (recipients.length > 0 && kind !== 'folder')
+    throw new RejoinError('E_USAGE', 'an encrypted medium is a folder', {
+      hint: 'rejoin export - | age -r age1… > FILE encrypts an archive as a whole'
+    })
+  if (recipients.length === 0 && kind !== 'archive' && kind !== 'stream') {
     if (Object.keys(flags).some((name) => chooses.has(name)))
       throw new RejoinError('E_USAGE', 'a selection goes into an archive: FILE.tar, FILE.tar.zst or -')
     return await files(context, 'export', { replica: word })
@@ -41,7 +49,11 @@ export async function exportTo(context: Context, word: string | undefined, flags
     volumes: flags.volumes === true,
     dryRun: flags.dryRun === true
   }
-  const writer = archiveWriter(kind === 'stream' ? '-' : resolve(word))
+  await checkRecipients(recipients)
+  const writer =
+    recipients.length > 0
+      ? ageWriter(context.root, resolve(word), recipients)
+      : archiveWriter(kind === 'stream' ? '-' : resolve(word))
   // standard output is the archive's: what is to be said goes to standard error
   const say = kind === 'stream' && flags.dryRun !== true ? notice : print
   return await show(

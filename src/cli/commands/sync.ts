@@ -2,12 +2,31 @@ import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print } from '../output.ts'
 
+/** The options of `rejoin sync`, of encrypted folders. */
+export interface SyncFlags {
+  readonly identity?: string
+  readonly encryptTo?: readonly string[]
+}
+
+/** Takes from an encrypted folder where there is one, and writes to it where somebody is named who may read it. */
+async function syncEncrypted(context: Context, word: string, flags: SyncFlags, isThere: boolean): Promise<number> {
+  const { identity, encryptTo } = flags
+  const taken = isThere
+    ? await (await import('./import.ts')).importFrom(context, word, { ...(identity !== undefined && { identity }) })
+    : 0
+  if (encryptTo === undefined) return taken
+  const written = await (await import('./export.ts')).exportTo(context, word, { encryptTo })
+  return taken === 0 ? written : taken
+}
+
 /** Syncs with peers, or with a replica of files. @returns 0 when complete, 15 where a fork was found, else 10; 11 for bad objects of files */
-export async function sync(context: Context, peers: readonly string[]): Promise<number> {
+export async function sync(context: Context, peers: readonly string[], flags: SyncFlags = {}): Promise<number> {
   const [first] = peers
   if (first?.startsWith('docker://') === true && peers.length === 1)
     return await (await import('./forge.ts')).forge(context, { action: 'once', url: first })
-  const { replicaWord } = await import('../../node/index.ts')
+  const { isEncrypted, replicaWord } = await import('../../node/index.ts')
+  if (first !== undefined && peers.length === 1 && (isEncrypted(first) || flags.encryptTo !== undefined))
+    return await syncEncrypted(context, first, flags, isEncrypted(first))
   const files = peers.filter((word) => replicaWord(word).kind !== 'peer')
   if (files.length > 0) return await (await import('./sync-files.ts')).syncFiles(context, peers)
   let last: AnyRecord | undefined

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { isObject, parseStrict, RejoinError, sealPath, utf8 } from '../core/index.ts'
+import { type AgeEntry, type AgeMark, AgeMedium, digestInPath, type MediumFile } from '../replica/index.ts'
+import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import type { MediumWriter, WriterHooks } from './export-medium.ts'
+
+const maxMarkBytes = 256 * 1024 * 1024
+/** what age adds to a file: its header for some recipients, and 16 bytes for each 64 KiB */
+const overhead = (sizeBytes: number): number => 1024 + Math.ceil(sizeBytes / 65_536) * 16
+
+/**
+ * Returns the writer of encrypted folders. What was put on a medium is remembered in the data folder, since it can't be read there; a volume is
+ * a folder `1`, `2` … in it.
+ */
+export function ageWriter(root: string, dir: string, recipients: readonly string[]): MediumWriter {
+  return {
+    overhead: (_, sizeBytes) => overhead(sizeBytes),
+    write: async (files, volume, hooks) => {
+      const path = volume === undefined ? dir : join(dir, String(volume))
+      if (volume !== undefined) mkdirSync(path, { recursive: true })
+      return { ...(await writeMedium(root, AgeMedium.open(path), files, recipients, hooks)), path }
+    }
+  }
+}
+
+async function writeMedium(
+  root: string,
+  medium: AgeMedium,
+  files: readonly MediumFile[],
+  recipients: readonly string[],
+  hooks: WriterHooks
+): Promise<{ readonly bytes: number; readonly there: number }> {
+  const markPath = join(root, 'private/media', `${medium.store}.age.json`)
+  const before = readMark(markPath)
+  const sums = new Map<string, string>()
+  for (const file of files) if (digestInPath(file.path) === undefined) sums.set(file.path, await sumOf(file))
+  const isThere = (file: MediumFile): boolean =>
+    file.path === sealPath ||
+    (before?.entries.some(
+      ({ path, sizeBytes, sha256 }) => path === file.path && sizeBytes === file.sizeBytes && sha256 === sums.get(file.path)
+    ) ??
+      false)
+  if (
+    before?.index !== undefined &&
+    before.recipients.join() === recipients.join() &&
+    medium.holds(before) &&
+    files.every(isThere)
+  )
+    return { bytes: 0, there: files.length }
+  let bytes = 0
+  let written = 0
+  await medium.write(files, (path) => sums.get(path), recipients, before, {
+    ...hooks,
+    onFile: (_, sizeBytes) => {
+      bytes += sizeBytes
+      written++
+    },
+    onMark: (mark) => replaceFileSync(markPath, utf8(`${JSON.stringify(mark)}\n`), { durable: true })
+  })
+  return { bytes, there: files.length - written }
+}
+
+async function sumOf(file: MediumFile): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const piece of file.body()) hash.update(piece)
+  return hash.digest('hex')
+}
+
+/** It only saves work: where it is unreadable, everything is written once more. */
+function readMark(path: string): AgeMark | undefined {
+  const bytes = readFileRangeSync(path, 0, maxMarkBytes)
+  if (bytes === undefined) return undefined
+  try {
+    const value = parseStrict(bytes, { maxBytes: maxMarkBytes, maxDepth: 4 })
+    if (!isObject(value) || !Array.isArray(value['recipients']) || !Array.isArray(value['entries'])) return undefined
+    const { index, recipients, entries } = value
+    return {
+      recipients: recipients as readonly string[],
+      index: typeof index === 'string' ? index : undefined,
+      entries: entries as unknown as readonly AgeEntry[]
+    }
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
+  }
+}
