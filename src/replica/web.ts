@@ -113,20 +113,30 @@ export class WebFolder implements FileReplica {
     return made
   }
 
-  async offer({ log }: FileHead, from: number, { derive = false }: Waiting & { readonly derive?: boolean }): Promise<Offer> {
+  async offer(
+    { log }: FileHead,
+    from: number,
+    { signal, derive = false }: Waiting & { readonly derive?: boolean }
+  ): Promise<Offer> {
+    signal.throwIfAborted()
     return await this.logOf(log).offer(from, derive)
   }
 
-  async *blocks(log: LogId, from: number, to: number): AsyncGenerator<EntryBlock, void, void> {
+  async *blocks(log: LogId, from: number, to: number, { signal }: Waiting): AsyncGenerator<EntryBlock, void, void> {
+    signal.throwIfAborted()
     const one = this.logOf(log)
     try {
-      yield* one.blocks(from, to)
+      for await (const block of one.blocks(from, to)) {
+        yield block
+        signal.throwIfAborted()
+      }
     } finally {
       one.release()
     }
   }
 
-  async leaves(log: LogId, tile: number, width: number): Promise<Uint8Array | undefined> {
+  async leaves(log: LogId, tile: number, width: number, { signal }: Waiting): Promise<Uint8Array | undefined> {
+    signal.throwIfAborted()
     return await this.logOf(log).tile(0, tile, width)
   }
 
@@ -137,7 +147,8 @@ export class WebFolder implements FileReplica {
     for (const [at, digest] of digests.entries()) this.expectedAt.set(digest, at)
   }
 
-  async size(digest: Digest): Promise<number | undefined> {
+  async size(digest: Digest, { signal }: Waiting): Promise<number | undefined> {
+    signal.throwIfAborted()
     return (await this.askFor(digest))?.size
   }
 
@@ -172,7 +183,8 @@ export class WebFolder implements FileReplica {
     return { size: bytes.length, bytes }
   }
 
-  async *blob(digest: Digest, fromByte: number): AsyncGenerator<Uint8Array, void, void> {
+  async *blob(digest: Digest, fromByte: number, { signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
+    signal.throwIfAborted()
     const came = await (this.coming.get(digest) ?? this.fetchBlob(digest))
     this.coming.delete(digest)
     if (came === undefined) throw this.absent(digest)
@@ -180,7 +192,10 @@ export class WebFolder implements FileReplica {
       yield came.bytes.subarray(fromByte)
       return
     }
-    yield* this.pieces(digest, fromByte, came.size)
+    for await (const piece of this.pieces(digest, fromByte, came.size)) {
+      yield piece
+      signal.throwIfAborted()
+    }
   }
 
   private absent(digest: Digest): RejoinError {
