@@ -14,6 +14,7 @@ import {
 } from '../core/index.ts'
 import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob, type Written } from '../store/index.ts'
 import type { Node } from './node.ts'
+import { mustMayPublishLayout } from './layout-check.ts'
 import { mustMayPublish } from './publish-check.ts'
 import { afterOthers } from './tags.ts'
 
@@ -271,7 +272,9 @@ async function stageLayout(node: Node, folder: string, options: PublishOptions):
       (options.repository !== undefined && root.refName !== undefined && isTag(root.refName) ? root.refName : undefined)
     const named = { ...options, ...(tag !== undefined && { tag }) }
     const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
-    mustMayPublish(node, draftOf('manifest.published', descriptor, root.artifactType, named, [], {}), folder)
+    await mustMayPublishLayout(node, folder, root.digest, (digest) =>
+      draftOf('manifest.published', { ...descriptor, digest }, root.artifactType, named, [], {})
+    )
     const blobs: StoredBlob[] = []
     const refers = await takeClosure(node, folder, root.digest, blobs)
     const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, {

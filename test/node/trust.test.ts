@@ -1,6 +1,13 @@
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseDigest } from '../../src/core/index.ts'
+import { publish } from '../../src/node/index.ts'
 import { faultsOf, filesWith, type LabNode, NodeLab, publishText, reload, until, usedAt, writeTrust } from './lab.ts'
 
+const manifestType = 'application/vnd.oci.image.manifest.v1+json'
+const indexType = 'application/vnd.oci.image.index.v1+json'
 let lab = new NodeLab()
 beforeEach(() => {
   lab = new NodeLab()
@@ -121,6 +128,31 @@ default: relay
     await expect(publishText(a, sbom('mine'), {})).rejects.toThrow(/E_REFUSED.*gate:license/)
     expect(a.node.writer.folder.size).toBe(1)
     expect(filesWith(a.root, 'pkg:npm/mine').filter((path) => !path.startsWith('tmp/'))).toEqual([])
+  })
+
+  it('VERDICT-21 nor a layout in which a document is that they refuse, also below an index', async () => {
+    const [strict, free] = [await lab.folder('strict'), await lab.folder('free')]
+    writeTrust(strict.root, 1, {}, 'gates: {license: {deny: ["MIT"]}}\n')
+    const [a, b] = [await lab.up('strict', strict.root), await lab.up('free', free.root)]
+    const bad = await publishText(b, sbom('theirs'), {})
+    const [of] = await Array.fromAsync(publish(a.node, [b.root], {}))
+    expect(of).toMatchObject({ kind: 'error', code: 'E_REFUSED' })
+    const nested = {
+      manifests: [{ mediaType: manifestType, digest: bad.digest, size: b.node.blobs.size(parseDigest(bad.digest)) ?? 0 }]
+    }
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, ...nested }))
+    const digest = createHash('sha256').update(index).digest('hex')
+    writeFileSync(join(b.root, 'blobs/sha256', digest), index)
+    const root = { mediaType: indexType, digest: `sha256:${digest}`, size: index.length }
+    writeFileSync(join(b.root, 'index.json'), JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests: [root] }))
+    const [below] = await Array.fromAsync(publish(a.node, [b.root], { repository: 'apps/web', tag: 'v1' }))
+    expect(below).toMatchObject({ kind: 'error', code: 'E_REFUSED' })
+    expect((below as { readonly error: string }).error).toMatch(/the manifest sha256:.* \(gate:license\)/)
+    expect(a.node.writer.folder.size).toBe(1)
+    expect(filesWith(a.root, 'pkg:npm/theirs')).toEqual([])
+    // what no rule looks into goes as it is
+    const [taken] = await Array.fromAsync(publish(b.node, [b.root], {}))
+    expect(taken).toMatchObject({ kind: 'result', digest: root.digest })
   })
 
   it('peers are held to what the trust file says, also after it changed', async () => {
