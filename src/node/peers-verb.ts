@@ -20,7 +20,10 @@ export async function* peersVerb({ node, live, args }: VerbContext<PeersArgs>): 
   if (action === undefined) {
     yield* peersOf(node, live)
     for (const heard of node.peers.heardWriters())
-      if (!node.gate.admits(heard.did, heard.log as LogId)) yield { kind: 'unknown-writer', ...heard } as VerbRecord
+      if (!node.gate.admits(heard.did, heard.log as LogId)) {
+        const token = node.bindings.faultAtDoor(heard.log as LogId)
+        yield { kind: 'unknown-writer', ...heard, ...(token !== undefined && { token }) } as VerbRecord
+      }
     return
   }
   if (action !== 'block' && action !== 'allow' && action !== 'reset')

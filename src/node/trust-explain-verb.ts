@@ -1,4 +1,15 @@
-import { basisOf, decideOn, didOf, type Facts, eventIn, type RejoinEvent, type Ruling } from '../core/index.ts'
+import {
+  basisOf,
+  bindingBy,
+  boundType,
+  decideOn,
+  didOf,
+  eventIn,
+  type Facts,
+  type LogId,
+  type RejoinEvent,
+  type Ruling
+} from '../core/index.ts'
 import type { EventRef, VerdictLine } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { textAt } from './entry.ts'
@@ -34,8 +45,15 @@ async function explain(node: Node, place: EventRef): Promise<VerbRecord> {
     ...(event && { type: event.type, subject: event.subject, time: event.time }),
     history: historyOf(node, place).map((line) => ({ ...line, inForce: line.trust === digest })),
     ...(decision && { decision }),
+    ...(event?.type === boundType && { token: tokenOf(node, log, event) }),
     ...(event && { now: await rulingOf(node, place, event, here.line.length) })
   } as VerbRecord
+}
+
+/** To whom a token binds its log by the rules in force, or what is wrong with it. */
+function tokenOf(node: Node, log: LogId, event: RejoinEvent): object {
+  const bound = bindingBy(event, didOf(node.store.opened(log).publicKey), node.gate.rules.file)
+  return typeof bound === 'string' ? { fault: bound } : { identity: bound.name, issuer: bound.issuer, claims: bound.claims }
 }
 
 /** The verdicts that were recorded on one entry, the oldest first. */

@@ -14,6 +14,7 @@ import {
   type RejoinEvent,
   type Ruling,
   textOf,
+  type TokenFault,
   type Verdict
 } from '../core/index.ts'
 import type { EventIndex } from '../store/index.ts'
@@ -29,6 +30,7 @@ interface PlacedBound extends Bound {
 const maxTokensALog = 1024
 /** logs that were let in at the door and have not come yet */
 const maxAtDoor = 64
+const maxFaults = 1000
 
 /**
  * To whom tokens bind logs: found out when an `identity.bound` is met, and kept as facts that a gate can ask at once. Who a token binds
@@ -42,6 +44,8 @@ export class Bindings {
   /** where identity.bound events stand, in order */
   private readonly places = new Map<LogId, number[]>()
   private readonly found = new Map<LogId, readonly PlacedBound[]>()
+  /** what was wrong with the last token that was seen of a log at the door */
+  private readonly faults = new Map<LogId, TokenFault | 'token'>()
   /** logs that are not here yet, with what the door saw */
   private readonly atDoor = new Map<LogId, readonly PlacedBound[]>()
 
@@ -57,6 +61,7 @@ export class Bindings {
     this.isUsed = bindsByToken(compiled.file)
     this.found.clear()
     this.atDoor.clear()
+    this.faults.clear()
   }
 
   /** Returns the same logs, looked at by another trust file. */
@@ -117,16 +122,17 @@ export class Bindings {
       const line = block.text.subarray(start, end)
       const event = withheld || !mayBind(line) ? undefined : eventIn(line)
       const bound = event && bindingBy(event, author, this.compiled.file)
-      if (bound !== undefined && typeof bound !== 'string') found.push({ ...bound, index })
+      if (typeof bound === 'string') remember(this.faults, log, bound, maxFaults)
+      else if (bound !== undefined) found.push({ ...bound, index })
     }
     if (found.length === 0) return false
-    this.atDoor.delete(log)
-    this.atDoor.set(log, found)
-    for (const oldest of this.atDoor.keys()) {
-      if (this.atDoor.size <= maxAtDoor) break
-      this.atDoor.delete(oldest)
-    }
+    remember(this.atDoor, log, found, maxAtDoor)
     return true
+  }
+
+  /** Returns what was wrong with the last token that was seen of a log which was not let in. */
+  faultAtDoor(log: LogId): TokenFault | 'token' | undefined {
+    return this.faults.get(log)
   }
 
   /**
@@ -167,6 +173,16 @@ export class Bindings {
       const bound = event && bindingBy(event, author, this.compiled.file)
       return bound === undefined || typeof bound === 'string' ? [] : [{ ...bound, index }]
     })
+  }
+}
+
+/** Puts a value at the end of a map, and takes the oldest out where there are too many. */
+function remember<Value>(map: Map<LogId, Value>, log: LogId, value: Value, max: number): void {
+  map.delete(log)
+  map.set(log, value)
+  for (const oldest of map.keys()) {
+    if (map.size <= max) break
+    map.delete(oldest)
   }
 }
 

@@ -130,6 +130,14 @@ it('BINDING-14 a site that knows only issuers lets in who shows their tokens, an
   expect(peers.filter(({ kind }) => kind === 'unknown-writer').map(({ did: who }) => who)).toEqual([
     (workers[2] as { id: Printed }).id['did']
   ])
+  const binding = await lab.run([
+    'trust',
+    'explain',
+    `${(workers[0] as { id: Printed }).id['logId'] as string}/1`,
+    '--data',
+    lab.path('site')
+  ])
+  expect(binding.stdout).toContain('\ntoken      binds the log to team-a from here on\n')
   expect(await lab.askOne('site', 'verify')).toMatchObject({ ok: true })
   for (const one of [...workers, site]) expect(await one.stop()).toBe(0)
   expect(textBelow('site')).not.toContain('of/stranger')

@@ -256,3 +256,27 @@ it('BINDING-2 what a bound writer publishes is called by the name of its identit
   const refs = [2, 3].map((index) => ({ log: a.node.log, index }))
   expect(eventsNamed(b.node, undefined, refs).map(({ name }) => name)).toEqual(['team-a/app', 'jobs/x'])
 })
+
+it('BINDING-14 says of a log that is not let in what is wrong with its token', async () => {
+  const issuer = await makeIssuer()
+  const [a, b] = [await up(await made('a')), await up(await made('b'))]
+  believe(b.root, issuer)
+  reload(b)
+  await bind(a, issuer, { repository: 'team-b/app' })
+  const heard = async (): Promise<readonly unknown[]> =>
+    (await Array.fromAsync(runVerb(b.node, b.live, 'peers', {}, new AbortController().signal))).filter(
+      ({ kind }) => kind === 'unknown-writer'
+    )
+  await vi.waitFor(async () => {
+    await meet(b, a)
+    expect(await heard()).toMatchObject([{ did: a.node.did, log: a.node.log, token: 'claims' }])
+  }, patience)
+  expect(b.node.store.folder(a.node.log)).toBeUndefined()
+  // its own rules say the same of its own log
+  believe(a.root, issuer)
+  reload(a)
+  const [own] = await Array.fromAsync(
+    runVerb(a.node, a.live, 'explain', { event: `${a.node.log}/1` }, new AbortController().signal)
+  )
+  expect(own).toMatchObject({ verdict: 'relay', token: { fault: 'claims' } })
+})

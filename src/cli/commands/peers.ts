@@ -1,3 +1,4 @@
+import { tokenFaults } from '../../core/index.ts'
 import { ask, printAll, type AnyRecord } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'
@@ -18,10 +19,17 @@ export async function peers(context: Context, ruling?: PeerRuling): Promise<numb
     if (record.kind === 'peer') printPeer(record)
     else
       print(
-        `unknown writer  ${String(record['did'])}  log ${String(record['log'])}  ${String(record['size'])} events; to trust it: rejoin trust add NAME ${String(record['did'])}`
+        `unknown writer  ${String(record['did'])}  log ${String(record['log'])}  ${String(record['size'])} events; to trust it: rejoin trust add NAME ${String(record['did'])}${tokenWords(record)}`
       )
   })
   return 0
+}
+
+/** A token that it showed, and that binds nobody here. */
+function tokenWords({ token }: AnyRecord & { readonly token?: unknown }): string {
+  return typeof token === 'string' && token in tokenFaults
+    ? `; it shows a token, but ${tokenFaults[token as keyof typeof tokenFaults]}`
+    : ''
 }
 
 /** e.g. `connected  graylisted   -90  /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…  until 2026-11-21T20:00:00.000Z` */

@@ -1,3 +1,4 @@
+import { tokenFaults } from '../../core/index.ts'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'
@@ -23,6 +24,7 @@ interface Explanation extends AnyRecord {
   readonly subject?: string
   readonly time?: string
   readonly history: readonly Recorded[]
+  readonly token?: { readonly identity?: string; readonly fault?: string }
   readonly decision?: { readonly verdict: string; readonly because?: string; readonly at: string }
   readonly now?: {
     readonly verdict: string
@@ -40,11 +42,14 @@ export async function trustExplain(context: Context, event: string): Promise<num
   return 0
 }
 
-function explain({ log, index, author, verdict, type, subject, time, history, decision, now }: Explanation): void {
+function explain({ log, index, author, verdict, type, subject, time, history, decision, token, now }: Explanation): void {
   print(`event      ${log}/${index}`)
   print(`author     ${printable(author)}`)
   if (type !== undefined) print(`what       ${[type, subject, time].filter((one) => one !== undefined).join('  ')}`)
   print(`verdict    ${verdict}`)
+  if (token?.identity !== undefined) print(`token      binds the log to ${printable(token.identity)} from here on`)
+  else if (token?.fault !== undefined)
+    print(`token      binds nobody: ${tokenFaults[token.fault as keyof typeof tokenFaults] ?? printable(token.fault)}`)
   for (const [i, one] of history.entries()) {
     if (isSame(one, history[i - 1])) continue
     print(

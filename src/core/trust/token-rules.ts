@@ -36,6 +36,22 @@ export type TokenFault =
   | 'key'
   | 'signature'
 
+/** What is wrong with a token, in words; `token` is one that could not be read. */
+export const tokenFaults: Readonly<Record<TokenFault | 'token', string>> = {
+  token: 'it is malformed, or not for an algorithm with a public key',
+  issuer: 'it is of an issuer that no identity of the rules has',
+  subject: 'its sub is not a SPIFFE ID of the trust domain',
+  audience: "its audience is not the issuer's aud with the key of this log, and nothing else",
+  algorithm: "it is signed with an algorithm that is not among the issuer's algs",
+  claims: 'its claims do not fit',
+  times: 'it does not say from when (iat, nbf) until when (exp) it is valid',
+  lifetime: 'it is valid for more than a day',
+  'too-early': 'it was shown before it was valid',
+  'too-late': 'it was shown after it was valid',
+  key: 'the key set has no key of its kid and kind',
+  signature: 'its signature does not verify'
+}
+
 /** How far the clocks of issuer and writer may be apart. */
 export const tokenLeewayMs = 60_000
 /** A token that is valid for longer binds nothing: all may read it, and it must be worthless soon. */
