@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, fdatasync, fdatasyncSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  fdatasync,
+  fdatasyncSync,
+  unlinkSync
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type EntryBlock, entriesPath, entriesPerFile, type LogId, logFolder, RejoinError } from '../core/index.ts'
@@ -64,7 +74,8 @@ export class Entries {
   }
 
   /**
-   * Finds the size, and cuts a torn last line off.
+   * Finds the size, and cuts a torn last line off. A last file without a whole line says nothing of the files before it, which may end
+   * anywhere: it goes.
    * @returns bytes that were cut
    */
   recover(): number {
@@ -77,12 +88,16 @@ export class Entries {
       throw ioError(cause, 'read', folder)
     }
     const last = Math.max(-1, ...names.filter((name) => /^\d{6,}\.ndjson$/.test(name)).map((name) => Number.parseInt(name, 10)))
-    if (last < 0) return 0
-    const { text, marks } = this.load(last)
-    const end = marks.at(-1) as Mark
-    this.size = end.index
-    const torn = text.length - end.atByte
-    if (torn > 0) this.truncate(last, end.atByte)
+    let torn = 0
+    for (let file = last; file >= 0; file--) {
+      const { text, marks } = this.load(file)
+      const end = marks.at(-1) as Mark
+      this.size = end.index
+      torn += text.length - end.atByte
+      if (text.length > end.atByte) this.truncate(file, end.atByte)
+      if (marks.length > 1 || file === 0) break
+      this.remove(file)
+    }
     return torn
   }
 
@@ -105,7 +120,8 @@ export class Entries {
     const lastFile = Math.floor((this.size - 1) / entriesPerFile)
     for (let file = lastFile; file >= Math.floor(size / entriesPerFile); file--) {
       const first = file * entriesPerFile
-      if (size <= first) this.truncate(file, 0)
+      if (size <= first && file > 0) this.remove(file)
+      else if (size <= first) this.truncate(file, 0)
       else this.cutFile(file, size)
     }
     this.size = size
@@ -121,6 +137,18 @@ export class Entries {
     const text = joined([piece(loaded, 0, place), rest]).text
     replaceFileSync(this.path(file * entriesPerFile), text, { durable: true })
     this.loaded = undefined
+  }
+
+  private remove(fileNumber: number): void {
+    this.closeFile()
+    const path = this.path(fileNumber * entriesPerFile)
+    try {
+      unlinkSync(path)
+    } catch (cause) {
+      throw ioError(cause, 'remove', path)
+    }
+    this.loaded = undefined
+    this.folderChanged = true
   }
 
   private truncate(fileNumber: number, sizeBytes: number): void {
@@ -255,7 +283,11 @@ export class Entries {
    */
   read(from: number, to: number, maxBytes: number = wholeFile): EntryBlock {
     if (from >= Math.min(to, this.size)) return { from, count: 0, text: new Uint8Array(0) }
-    return readMarked(this.load(Math.floor(from / entriesPerFile)), from, to, maxBytes)
+    const loaded = this.load(Math.floor(from / entriesPerFile))
+    // never a block of no entries: who goes along the log would not get on
+    if (from >= indexAt(loaded.marks, loaded.marks.length - 1))
+      throw new RejoinError('E_DAMAGED', `${this.path(from)} ends before entry ${from} of ${this.size}`)
+    return readMarked(loaded, from, to, maxBytes)
   }
 
   /**

@@ -1,9 +1,10 @@
-import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { concat, hex, linesOf, logFolder, Tree, appendLines } from '../../src/core/index.ts'
 import { Entries, Tiles } from '../../src/store/index.ts'
 import { sampleSigner } from '../core/sample.ts'
+import { thrownBy } from '../thrown.ts'
 import { blockOf, foreignLines, temporaryFolder } from './sample-folder.ts'
 
 const signer = sampleSigner('entries')
@@ -57,6 +58,39 @@ describe('Entries', () => {
       await again.close()
       expect(readFileSync(path).equals(whole)).toBe(true)
     }
+  })
+
+  it('that were cut off over files are found to end there, also where an earlier version left an empty file (FOLDER-9, FOLDER-10)', async () => {
+    using folder = temporaryFolder()
+    const { log, lines } = foreignLines(signer, 2100)
+    const entries = new Entries(folder.path, log)
+    entries.append(blockOf(lines, 0, none))
+    entries.cut(500)
+    await entries.close()
+    const files = join(folder.path, logFolder(log), 'entries')
+    expect(readdirSync(files)).toEqual(['000000.ndjson'])
+    // killed after the cut, before anything more was written
+    for (const left of [[], ['000001.ndjson'], ['000001.ndjson', '000002.ndjson']]) {
+      for (const name of left) writeFileSync(join(files, name), name === left.at(-1) ? '{"torn' : '')
+      const again = new Entries(folder.path, log)
+      expect(again.recover()).toBe(left.length > 0 ? 6 : 0)
+      expect(again.size).toBe(500)
+      expect(readdirSync(files)).toEqual(['000000.ndjson'])
+      await again.close()
+    }
+  })
+
+  it('that a file lacks in the middle are damage, and no endless read', async () => {
+    using folder = temporaryFolder()
+    const { log, lines } = foreignLines(signer, 1100)
+    const entries = new Entries(folder.path, log)
+    entries.append(blockOf(lines, 0, none))
+    await entries.close()
+    truncateSync(join(folder.path, logFolder(log), 'entries/000000.ndjson'), 0)
+    const again = new Entries(folder.path, log)
+    again.recover()
+    expect(thrownBy(() => again.read(500, 1100))).toBe('E_DAMAGED')
+    await again.close()
   })
 
   it('cuts entries off, over files, and goes on (FOLDER-10)', async () => {
