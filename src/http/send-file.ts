@@ -56,6 +56,7 @@ export async function sendFile(
     if (span === 'none')
       return await reply
         .code(416)
+        .type('application/json; charset=utf-8')
         .header('content-range', `bytes */${size}`)
         .send({ error: { code: 'E_USAGE', message: 'the range lies behind the end' } })
     const { from, to } = span ?? { from: 0, to: size }

@@ -118,7 +118,8 @@ function makeApp(log: NetLog, tls: Certificate | undefined): FastifyInstance {
     await Promise.resolve()
   })
   app.setErrorHandler(async (error: FastifyError | RejoinError, request, reply) => {
-    reply.header('cache-control', 'no-store').removeHeader('content-encoding')
+    reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
+    for (const name of ['content-encoding', 'etag', 'content-disposition', 'content-length']) reply.removeHeader(name)
     if (error instanceof RejoinError) {
       const { status, body } = answerOf(error)
       return await reply.code(status).send(body)

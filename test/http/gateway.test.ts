@@ -209,5 +209,10 @@ describe('the IPFS gateway', () => {
     const { writeFileSync } = await import('node:fs')
     writeFileSync(path, bytes)
     await expect(get(`${stored.cid}?format=car`).then(bytesOf)).rejects.toThrow()
+    const leaf = (await carOf(`${stored.cid}?format=car&dag-scope=block`)).blocks[0] as Block
+    const first = CID.decodeFirst(leaf.bytes.subarray(leaf.bytes.indexOf(0x12) + 4))[0]
+    const damaged = await get(`${first.toString()}?format=raw`)
+    expect([damaged.status, damaged.headers.get('etag'), damaged.headers.get('cache-control')]).toEqual([500, null, 'no-store'])
+    expect(await damaged.json()).toMatchObject({ error: { code: 'E_DAMAGED' } })
   })
 })
