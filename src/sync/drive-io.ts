@@ -1,4 +1,4 @@
-import type { Catchup, LogId, RejoinError } from '../core/index.ts'
+import { type Catchup, fromHex, type LogId, RejoinError } from '../core/index.ts'
 
 /** What the sessions of one node share: what is being fetched, and how to tell each other that something changed. */
 export interface SyncShare {
@@ -39,3 +39,18 @@ export interface DriveOptions {
 export function newShare(): SyncShare {
   return { queue: { tail: Promise.resolve() }, catchups: new Map(), pokes: new Set() }
 }
+
+/** Returns whether an error says that lines are not those of a log that is here. */
+export function isNoneOfTheLog(error: unknown): boolean {
+  return error instanceof RejoinError && (error.code === 'E_ROOT' || error.code === 'E_LINE' || error.code === 'E_WITHHELD')
+}
+
+/** Returns the 16 bytes of a store's ID. */
+export function bytesOf(storeId: string): Uint8Array {
+  return fromHex(storeId) ?? new Uint8Array(16)
+}
+
+/** Silence that ends a session, in milliseconds. */
+export const defaultIdleMs = 30_000
+/** How many times as long a side may take for the next tile that it owes: whoever only keeps the line busy holds others up. */
+export const idlesOfAnswer = 4

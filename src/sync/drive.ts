@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import {
   type EntryBlock,
   FrameSplitter,
-  fromHex,
   hex,
   type Interest,
   type LogId,
@@ -18,13 +17,12 @@ import {
 } from '../core/index.ts'
 import type { Replica, Taken } from '../replica/index.ts'
 import type { ByteStream } from './byte-stream.ts'
-import type { DriveOptions, SyncResult } from './drive-io.ts'
+import { bytesOf, defaultIdleMs, type DriveOptions, idlesOfAnswer, isNoneOfTheLog, type SyncResult } from './drive-io.ts'
 import { type LineFilter, serveWant } from './serve.ts'
 import { decodeSyncFrame, encodeSyncFrame } from './wire.ts'
 
 /** blocks that may wait for the disk before reading stops */
 const maxStoreQueue = 4
-const defaultIdleMs = 30_000
 /** urgent records of one session that are looked at; an honest side sends at most 100 */
 const maxUrgent = 200
 
@@ -72,6 +70,8 @@ class Drive {
   private readonly suspects = new Set<LogId>()
   private urgentCount = 0
   private timer: NodeJS.Timeout | undefined
+  /** when the peer owed nothing, or last completed a tile or an answer */
+  private progressMs = Date.now()
   private isWanted: LineFilter | undefined
 
   constructor(replica: Replica, stream: ByteStream, options: DriveOptions) {
@@ -112,6 +112,7 @@ class Drive {
     signal.throwIfAborted()
     signal.addEventListener('abort', onAbort, { once: true })
     share.pokes.add(poke)
+    const ticks = setInterval(() => this.step({ kind: 'tick' }), (this.options.idleMs ?? defaultIdleMs) / 3)
     this.touch()
     try {
       this.step({ kind: 'start' })
@@ -130,6 +131,7 @@ class Drive {
       throw error
     } finally {
       clearTimeout(this.timer)
+      clearInterval(ticks)
       signal.removeEventListener('abort', onAbort)
       share.pokes.delete(poke)
       this.session.release()
@@ -140,6 +142,13 @@ class Drive {
   private touch(): void {
     clearTimeout(this.timer)
     const ms = this.options.idleMs ?? defaultIdleMs
+    if (!this.session.isOwed) this.progressMs = Date.now()
+    else if (Date.now() - this.progressMs > idlesOfAnswer * ms) {
+      const error = new RejoinError('E_TIMEOUT', 'the peer sends, but not what it was asked for')
+      this.blame(error)
+      this.fail(error)
+      return
+    }
     const { storedCount } = this
     this.timer = setTimeout(() => {
       // it is this side's disk that is waited for
@@ -212,6 +221,7 @@ class Drive {
     }
     if (message.kind === 'lines') this.counts.entriesReceived += message.count
     this.step({ kind: 'message', message })
+    if (message.kind === 'hashes' || message.kind === 'end') this.progressMs = Date.now()
     if (message.kind === 'lines')
       this.options.onProgress?.({ entries: this.counts.entriesReceived, bytes: this.counts.bytesReceived })
   }
@@ -230,6 +240,7 @@ class Drive {
   }
 
   private carryOut(effect: SessionEffect): void {
+    if (effect.kind === 'store' || effect.kind === 'texts') this.progressMs = Date.now()
     switch (effect.kind) {
       case 'send':
         this.queueOut(async () => await this.send(encodeSyncFrame(effect.message) as Uint8Array))
@@ -386,12 +397,4 @@ class Drive {
     this.counts.refused += refused
     this.counts.held += held
   }
-}
-
-function isNoneOfTheLog(error: unknown): boolean {
-  return error instanceof RejoinError && (error.code === 'E_ROOT' || error.code === 'E_LINE' || error.code === 'E_WITHHELD')
-}
-
-function bytesOf(storeId: string): Uint8Array {
-  return fromHex(storeId) ?? new Uint8Array(16)
 }

@@ -4,6 +4,8 @@ import { maxLinesTextBytes, maxSyncFrameBytes, RejoinError, type SyncMessage, sy
 /** text shorter than this goes as it is */
 const compressFromBytes = 256
 const level = 1
+/** a reader of zstd must take windows of 8 MiB; a frame may ask for 128 MiB of memory for a text of ten bytes */
+const maxWindowLog = 23
 /** room that a LINES frame needs beside its text */
 const overheadBytes = 64
 
@@ -25,7 +27,10 @@ export function decodeSyncFrame(body: Uint8Array): SyncMessage {
   if (message.size > maxLinesTextBytes) throw new RejoinError('E_FRAME', 'LINES would decompress to more than is allowed')
   let text: Uint8Array
   try {
-    text = zstdDecompressSync(message.text, { maxOutputLength: message.size })
+    text = zstdDecompressSync(message.text, {
+      maxOutputLength: message.size,
+      params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog }
+    })
   } catch (cause) {
     throw new RejoinError('E_FRAME', 'LINES do not decompress', { cause })
   }

@@ -4,10 +4,15 @@ import { RejoinError } from '../../src/core/index.ts'
 import { endInTime } from '../../src/node/bounded.ts'
 import { Node } from '../../src/node/index.ts'
 import { type ByteStream, driveSession, pipe } from '../../src/sync/index.ts'
+import { decodeSyncFrame, encodeSyncFrame } from '../../src/sync/wire.ts'
 import { NodeLab } from '../node/lab.ts'
+import { makeSite, removeSites } from './sites.ts'
 
 const lab = new NodeLab()
-afterEach(async () => await lab[Symbol.asyncDispose]())
+afterEach(async () => {
+  await removeSites()
+  await lab[Symbol.asyncDispose]()
+})
 
 const never = async (): Promise<void> => await new Promise<void>(() => {})
 
@@ -97,4 +102,42 @@ describe('a node that goes down', () => {
     expect(said).toEqual(['going down: one did not end within 0.02 s and was left behind', 'going down: two failed: broken'])
     expect(ended).toEqual(['three'])
   })
+})
+
+it('SYNC-30 E_TIMEOUT: a session ends where the other side keeps the line busy and never gives what it was asked for', async () => {
+  const a = await makeSite('a')
+  const trusting = await makeSite('c', [a])
+  await a.writer.append(Array.from({ length: 300 }, () => ({ type: 'x.y', data: {} })))
+  const [ours, theirs] = pipe()
+  const { signal } = new AbortController()
+  const low = Uint8Array.of(255, 255)
+  const busy = encodeSyncFrame({ kind: 'range', ranges: [{ low, high: new Uint8Array(0), fingerprint: new Uint8Array(16) }] })
+  let timer: NodeJS.Timeout | undefined
+  const kindOf = (frame: Uint8Array): string =>
+    decodeSyncFrame(frame.subarray(frame.length < 129 ? 1 : frame.length < 16_386 ? 2 : 3)).kind
+  const silent: ByteStream = {
+    send: async (frame) => {
+      // LINES and all after them are kept back
+      const kind = kindOf(frame)
+      if (kind !== 'lines' && kind !== 'end' && kind !== 'bye') await theirs.send(frame)
+      else timer ??= setInterval(() => void theirs.send(busy as Uint8Array).catch(() => {}), 10)
+    },
+    close: theirs.close.bind(theirs),
+    abort: theirs.abort.bind(theirs),
+    async *[Symbol.asyncIterator]() {
+      for await (const frame of theirs) if (kindOf(frame) !== 'range') yield frame
+    }
+  }
+  const faults: string[] = []
+  const other = driveSession(a.replica, silent, { signal, share: a.share }).catch(() => {})
+  const session = driveSession(trusting.replica, ours, {
+    signal,
+    share: trusting.share,
+    idleMs: 100,
+    onFault: ({ code }) => faults.push(code)
+  })
+  await expect(session).rejects.toMatchObject({ code: 'E_TIMEOUT' })
+  clearInterval(timer)
+  expect(faults).toEqual(['E_TIMEOUT'])
+  await other
 })

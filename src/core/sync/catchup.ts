@@ -37,7 +37,7 @@ export class Catchup {
 
   /** Returns a range that nobody fetches yet and a source with `size` entries can give, or undefined where there is none now. */
   claim(size: number): EntryRange | undefined {
-    const again = this.returned.findIndex(({ to }) => to <= size)
+    const again = this.returned.findIndex(({ to }) => to <= size && to > this.written)
     if (again >= 0) {
       this.openRanges++
       return this.returned.splice(again, 1)[0]
@@ -49,6 +49,17 @@ export class Catchup {
     this.next = to
     this.openRanges++
     return range
+  }
+
+  /**
+   * Returns the range that everything waits for, although another source owes it: for a source that has nothing else to do, so that no
+   * source holds a catch-up up by sending nothing. What comes twice is stored once.
+   */
+  claimOwed(size: number): EntryRange | undefined {
+    const to = Math.min(this.plan.to, (Math.floor(this.written / rangeEntries) + 1) * rangeEntries)
+    if (this.done || to > size) return undefined
+    this.openRanges++
+    return { from: this.written, to }
   }
 
   /** Takes back what a source did not give. */
@@ -77,6 +88,11 @@ export class Catchup {
   /** Whether some source still owes a range; what can't be claimed now may come from it, or be given back. */
   get isFetching(): boolean {
     return this.openRanges > 0
+  }
+
+  /** The entry up to which everything was handed out for storing. */
+  get stored(): number {
+    return this.written
   }
 
   /** Whether every entry was handed out for storing. */

@@ -6,6 +6,7 @@ import { tileWidth } from '../log/merkle.ts'
 import { doorEntries } from '../trust/binding.ts'
 import { Catchup, type EntryRange, rangeEntries } from './catchup.ts'
 import { isOfWriter } from './first-line.ts'
+import { endOfAnswer, mayBeLines } from './lines-bound.ts'
 import type { SyncMessage } from './message.ts'
 import { type Offer, Plan, type ProvenBlock } from './plan.ts'
 import type { Pull, SessionEffect } from './session-io.ts'
@@ -16,7 +17,7 @@ interface Asked {
   readonly pull: Pull
   range: EntryRange
   /** where its proof is being received */
-  proof: { checkpoint: Checkpoint; cose: Uint8Array | undefined; tiles: Uint8Array[] } | undefined
+  proof: { checkpoint: Checkpoint; cose: Uint8Array | undefined; tiles: Uint8Array[]; tileBytes: number } | undefined
   readonly wantsProof: boolean
   catchup: Catchup | undefined
   /** whether hashes in the pieces are only what this side's interest leaves out */
@@ -28,6 +29,10 @@ interface Asked {
 }
 
 const maxLogsAtOnce = 16
+/** logs that may wait to be asked for: more are left to the next session */
+const maxWaiting = 65_536
+/** entries that one catch-up may bring: 16 MiB of hashes, which are held until it ends */
+const maxCatchupEntries = 2 ** 27
 const maxAskedALog = 2
 /** logs that are looked into at once, and the most text of one */
 const maxLooks = 2
@@ -55,6 +60,8 @@ export class Fetching {
   private readonly dropped = new Set<number>()
   /** catch-ups whose history this session's side has itself proven */
   private readonly vouched = new Set<Catchup>()
+  /** up to where catch-ups were stored at the last tick */
+  private readonly stood = new Map<LogId, number>()
   private nextId = 1
 
   /** @param catchups what this node fetches at the moment, shared by its sessions */
@@ -65,7 +72,11 @@ export class Fetching {
   /** Takes what a survey found wanting. */
   add(pulls: readonly Pull[]): void {
     this.surveys--
-    for (const pull of pulls) (pull.look === true ? this.looks : this.queue).push(pull)
+    for (const pull of pulls) {
+      const waiting = pull.look === true ? this.looks : this.queue
+      if (waiting.length < maxWaiting) waiting.push(pull)
+      else this.failedPulls++
+    }
   }
 
   /** Returns a number for a WANT that no other one of the session has. */
@@ -77,6 +88,28 @@ export class Fetching {
   get idle(): boolean {
     const waiting = this.surveys + this.queue.length + this.looks.length + this.active.size + this.asked.size
     return waiting === 0
+  }
+
+  /**
+   * Some time has gone by. Where a catch-up stands where it stood the last time, since another source owes what comes next, and this
+   * side's source has nothing to do, that is asked of it too.
+   */
+  tick(effects: SessionEffect[]): void {
+    for (const pull of this.active.values()) {
+      const catchup = this.catchups.get(pull.log)
+      const stood = this.stood.get(pull.log)
+      if (catchup === undefined) continue
+      this.stood.set(pull.log, catchup.stored)
+      const isBusy = [...this.asked.values()].some(({ log }) => log === pull.log)
+      if (isBusy || stood !== catchup.stored) continue
+      const range = catchup.claimOwed(pull.size)
+      if (range !== undefined) this.want(pull, range, catchup, effects)
+    }
+  }
+
+  /** Whether the other side owes an answer. */
+  get isOwed(): boolean {
+    return this.asked.size > 0
   }
 
   /** Asks for as much as may be under way at once. */
@@ -172,24 +205,27 @@ export class Fetching {
   }
 
   /** Takes the checkpoint that answers a WANT with proof. @throws E_PROTOCOL E_SIGNATURE and what verifyCheckpoint throws */
-  takeCheckpoint({ id, note, cose }: Extract<SyncMessage, { kind: 'checkpoint' }>): void {
+  takeCheckpoint({ id, note, cose }: Extract<SyncMessage, { kind: 'checkpoint' }>, effects: SessionEffect[]): void {
     const asked = this.needAsked(id)
     if (!asked.wantsProof || asked.proof !== undefined) throw new RejoinError('E_PROTOCOL', 'a CHECKPOINT that was not asked for')
     const checkpoint = verifyCheckpoint(note.slice(), asked.log, asked.pull.author)
     // an old checkpoint is no other history
     if (checkpoint.size < asked.range.from)
       throw new RejoinError('E_PROTOCOL', `a CHECKPOINT of ${checkpoint.size} entries where more were asked for`)
-    asked.proof = { checkpoint, cose: cose?.slice(), tiles: [] }
+    if (checkpoint.size - asked.range.from > maxCatchupEntries) this.drop(asked, id, effects)
+    else asked.proof = { checkpoint, cose: cose?.slice(), tiles: [], tileBytes: 0 }
   }
 
   /** Takes hashes; with the last of them the plan is made. @throws E_PROTOCOL E_TILE E_ROOT */
   takeHashes({ id, tiles, edge, last }: Extract<SyncMessage, { kind: 'hashes' }>, effects: SessionEffect[]): void {
+    if (this.dropped.has(id)) return
     const asked = this.needAsked(id)
     const { proof, pull } = asked
     if (proof === undefined || asked.catchup !== undefined) throw new RejoinError('E_PROTOCOL', 'HASHES before their CHECKPOINT')
+    if (tiles.length === 0 && !last) throw new RejoinError('E_PROTOCOL', 'HASHES without a hash')
     proof.tiles.push(tiles.slice())
-    const gathered = proof.tiles.reduce((sum, part) => sum + part.length, 0)
-    if (gathered > (Math.floor(proof.checkpoint.size / tileWidth) + 1) * 32)
+    proof.tileBytes += tiles.length
+    if (proof.tileBytes > (Math.floor(proof.checkpoint.size / tileWidth) + 1) * 32)
       throw new RejoinError('E_TILE', 'more hashes than the log has tiles')
     if (!last) return
     const split = Array.from({ length: edge.length / 32 }, (_, i) => edge.slice(i * 32, i * 32 + 32))
@@ -261,6 +297,7 @@ export class Fetching {
    * @throws E_PROTOCOL E_LINE · E_ROOT where this side has proven the history that its lines are not of
    */
   takeLines({ id, from, count, text, narrowed }: Extract<SyncMessage, { kind: 'lines' }>, effects: SessionEffect[]): void {
+    mayBeLines(count, text)
     this.received += count
     if (this.dropped.has(id)) return
     const asked = this.needAsked(id)
@@ -355,14 +392,4 @@ export class Fetching {
     this.doneLogs.add(asked.log)
     this.giveBack(asked, effects)
   }
-}
-
-/** Returns the next multiple of 256 at or above an index. */
-function tileEnd(index: number): number {
-  return Math.ceil(index / tileWidth) * tileWidth
-}
-
-/** Returns where an answer to a WANT ends: with a proof it goes on to the end of the tile, since only whole tiles can be proven. */
-export function endOfAnswer(want: { readonly to: number; readonly proof: boolean }, size: number): number {
-  return Math.min(want.proof ? tileEnd(want.to) : want.to, size)
 }

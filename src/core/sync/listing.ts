@@ -1,7 +1,7 @@
 import { equal } from '../bytes.ts'
 import { RejoinError } from '../error.ts'
 import { maxHeadsAFrame, maxRangesAFrame, type WireHead, type WireRange } from './message.ts'
-import { differing, maxRounds, openRanges, refine, sortHeads } from './reconcile.ts'
+import { differing, headsWithin, maxRounds, openRanges, refine, sortHeads } from './reconcile.ts'
 import type { SessionEffect } from './session-io.ts'
 
 /** logs up to which a flat list is cheaper than comparing ranges */
@@ -20,6 +20,9 @@ export class Listing {
   private sorted: readonly WireHead[] | undefined
   private listing = false
   private rounds = 0
+  /** frames of the other side that were compared, and heads that were hashed for it */
+  private comparedFrames = 0
+  private compared = 0
   private readonly offered: (readonly WireRange[])[] = []
   /** offered RANGE frames that the other side has not answered */
   private readonly openFrames: (readonly WireRange[])[] = []
@@ -71,7 +74,12 @@ export class Listing {
   }
 
   private compareRanges(ranges: readonly WireRange[], effects: SessionEffect[]): void {
-    const found = differing(this.sorted ?? [], ranges, this.theirSalt)
+    const sorted = this.sorted ?? []
+    this.comparedFrames++
+    this.compared += headsWithin(sorted, ranges)
+    if (this.comparedFrames > maxRounds * 512 || this.compared > 2 * maxRounds * (sorted.length + maxRangesAFrame))
+      throw new RejoinError('E_PROTOCOL', 'the peer compares for ever')
+    const found = differing(sorted, ranges, this.theirSalt)
     effects.push({ kind: 'send', message: { kind: 'range', ranges: found } })
   }
 

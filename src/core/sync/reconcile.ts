@@ -44,6 +44,11 @@ function within(heads: readonly WireHead[], { low, high }: WireRange): readonly 
   )
 }
 
+/** Returns how many heads lie in ranges: so many are hashed to compare these. @throws E_FRAME */
+export function headsWithin(heads: readonly WireHead[], ranges: readonly WireRange[]): number {
+  return ranges.reduce((sum, range) => sum + within(heads, range).length, 0)
+}
+
 /** What the offering side sends next: ranges to be compared, and heads of ranges that are small enough to list. */
 export interface Offering {
   readonly ranges: readonly WireRange[]

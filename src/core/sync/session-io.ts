@@ -60,6 +60,8 @@ export type SessionInput =
   | { readonly kind: 'served'; readonly entries: number }
   /** another session gave ranges back, or stored what was waited for */
   | { readonly kind: 'poke' }
+  /** some time has gone by; whether anything moved since the last one shows what is stuck */
+  | { readonly kind: 'tick' }
   /** the other side closed the stream */
   | { readonly kind: 'ended' }
 

@@ -11,6 +11,9 @@ import { type SyncMessage, syncVersion } from './message.ts'
 import type { SessionEffect, SessionInput, SessionSelf } from './session-io.ts'
 import { TextFetching } from './texts.ts'
 
+/** WANTs of the other side that may wait for their answers; an honest one has at most 38 on their way */
+const maxServing = 64
+
 /**
  * One sync session, seen from one side, as a machine: inputs in, effects out, no I/O, no clock.
  * Whoever drives it must carry out effects in order, and must tell a session nothing more after `close`.
@@ -74,12 +77,20 @@ export class Session {
         break
       case 'poke':
         break
+      case 'tick':
+        this.fetching.tick(effects)
+        break
       case 'ended':
         this.end(effects)
         return effects
     }
     this.pump(effects)
     return effects
+  }
+
+  /** Whether the other side owes an answer to a WANT. */
+  get isOwed(): boolean {
+    return this.fetching.isOwed || this.texts.isOwed
   }
 
   /** Gives back what was asked for and not received. Must be called when a session ends in any way. */
@@ -132,11 +143,12 @@ export class Session {
         return
       case 'want':
         if (this.theirBye !== undefined) throw new RejoinError('E_PROTOCOL', 'WANT after BYE')
+        if (this.serving >= maxServing) throw new RejoinError('E_PROTOCOL', `more than ${maxServing} WANTs at once`)
         this.serving++
         effects.push({ kind: 'serve', want: message, interest: this.theirInterest })
         return
       case 'checkpoint':
-        this.fetching.takeCheckpoint(message)
+        this.fetching.takeCheckpoint(message, effects)
         return
       case 'hashes':
         this.fetching.takeHashes(message, effects)

@@ -3,6 +3,7 @@ import { RejoinError } from '../error.ts'
 import { hashOfLogId, type LogId } from '../log/log-id.ts'
 import { tileWidth } from '../log/merkle.ts'
 import { type EntryRange, rangeEntries } from './catchup.ts'
+import { mayBeLines } from './lines-bound.ts'
 import { endReason, type SyncMessage } from './message.ts'
 import type { SessionEffect, TextPull } from './session-io.ts'
 
@@ -54,6 +55,11 @@ export class TextFetching {
     return this.seeks === 0 && this.queue.length === 0 && this.asked.size === 0
   }
 
+  /** Whether the other side owes an answer. */
+  get isOwed(): boolean {
+    return this.asked.size > 0
+  }
+
   /** Whether a number is that of a WANT for texts which is open. */
   has(id: number): boolean {
     return this.asked.has(id)
@@ -82,6 +88,7 @@ export class TextFetching {
     node: Uint8Array,
     effects: SessionEffect[]
   ): void {
+    mayBeLines(count, text)
     const asked = this.asked.get(id) as AskedText
     const { log, range } = asked
     if (from !== asked.next || from + count > range.to || count === 0)
