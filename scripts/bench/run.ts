@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { interestRows } from './interest.ts'
+import { registryRows } from './registry.ts'
 import { replayRow } from './replay.ts'
 import { appendRows, blobRow, type Row, syncRows } from './rows.ts'
 import { verdictRows } from './verdicts.ts'
@@ -42,6 +43,7 @@ function hypercoreRow(events: number): readonly Row[] {
   ]
 }
 
+if (process.argv.includes('--registry')) take(await registryRows(scale))
 take(await appendRows(scale))
 take(await syncRows(100_000 / scale, 1_000_000 / scale))
 take(await blobRow((1024 * 1024 * 1024) / scale))

@@ -23,11 +23,16 @@ const grantMs = 300_000
 const everything: Access = { may: () => true, isAll: true }
 const onlyPull: Access = { may: (action) => action === 'pull', isAll: false }
 
-/** Returns whether a request comes from this machine and not through a proxy on it. */
+/** Returns whether a request comes from this machine, and neither through a proxy on it nor from a page of another site in a browser. */
 export function isLocal({ socket, headers }: IncomingMessage): boolean {
   const { remoteAddress = '' } = socket
   const isLoopback = remoteAddress === '::1' || /^(?:::ffff:)?127\./.test(remoteAddress)
-  return isLoopback && headers['x-forwarded-for'] === undefined && headers['forwarded'] === undefined
+  return (
+    isLoopback &&
+    headers['x-forwarded-for'] === undefined &&
+    headers['forwarded'] === undefined &&
+    headers['origin'] === undefined
+  )
 }
 
 /**

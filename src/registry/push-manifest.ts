@@ -132,16 +132,20 @@ async function mustHaveParts(
 async function publishPushed(context: RegistryContext, name: string, pushed: Pushed, tags: readonly string[]): Promise<void> {
   const { node, roots } = context
   const { bytes, digest, manifest, descriptor } = pushed
-  const parts = await mustHaveParts(context, name, manifest)
-  const isThere = (await readInRepository(node, name, digest))?.mediaType === descriptor.mediaType && node.blobs.has(digest)
+  const [parts, known, tagged] = await Promise.all([
+    mustHaveParts(context, name, manifest),
+    readInRepository(node, name, digest),
+    Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const))
+  ])
+  const isThere = known?.mediaType === descriptor.mediaType && node.blobs.has(digest)
   const drafts: Draft[] = []
   const artifactType =
     manifest.artifactType ??
     (manifest.config && !imageConfigs.has(manifest.config.mediaType) ? manifest.config.mediaType : undefined)
   const changed: string[] = []
-  const said = new Map(await Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const)))
-  for (const [tag, known] of said) {
-    if (!isThere || known?.digest !== digest || known.losers.length > 0) changed.push(tag)
+  const said = new Map(tagged)
+  for (const [tag, before] of said) {
+    if (!isThere || before?.digest !== digest || before.losers.length > 0) changed.push(tag)
   }
   const first = changed[0]
   if (!isThere) {

@@ -1,6 +1,6 @@
 import type { OciIndex, RootChange } from '../store/index.ts'
 
-const delayMs = 200
+const delayMs = 1000
 
 /** Changes of index.json, written together a little later: it is a list for people and other tools, which the logs don't need. */
 export class Roots implements Disposable {

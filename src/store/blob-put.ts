@@ -107,8 +107,16 @@ export async function shareBlobs(root: string, digests: readonly Digest[], small
     await moveFile(found.path, target)
     folders.add(dirname(target))
   }
-  await putSmall(root, small, {})
+  // the folders of those that are stored now are made durable then, and what was moved there before with them
+  for (const folder of await putNew(root, small)) folders.delete(folder)
   for (const folder of folders) await syncFolder(folder)
+}
+
+/** Stores small blobs that are not here yet, durable together; returns the folders that were made durable. */
+async function putNew(root: string, small: readonly UnstoredBlob[]): Promise<ReadonlySet<string>> {
+  const fresh = small.filter(({ digest }) => digest === undefined || findBlob(root, digest) === undefined)
+  await putSmall(root, small, {})
+  return new Set(fresh.flatMap(({ digest }) => (digest === undefined ? [] : dirname(pathOfBlob(root, digest, 'shared')))))
 }
 
 async function putGroup(root: string, group: readonly SmallBlob[], options: PutOptions): Promise<void> {

@@ -7,6 +7,8 @@ import { adoptBlob, type PutOptions, type StoredBlob } from './blob-put.ts'
 import { saveLeaves } from './dag.ts'
 import { ioError, writeFully } from './file.ts'
 
+const syncEveryChunks = 16
+
 /** How an upload is hashed while it comes. */
 export interface UploadOptions {
   readonly algorithm: DigestAlgorithm
@@ -36,6 +38,7 @@ export class BlobUpload implements AsyncDisposable {
   private filled = 0
   private whole = 0
   private before: Promise<unknown> = Promise.resolve()
+  private syncing: Promise<void> | undefined
   private isOpen = true
   private isHashing = true
 
@@ -90,9 +93,20 @@ export class BlobUpload implements AsyncDisposable {
     this.before = Promise.all([hashing, isWritten ? undefined : writeFully(this.file, bytes, at, this.path)])
     this.before.catch(() => {})
     if (this.filled < chunkBytes) return
+    if (!isWritten && (this.whole + 1) % syncEveryChunks === 0) this.syncSoFar()
     this.turn = this.turn === 0 ? 1 : 0
     this.whole++
     this.filled = 0
+  }
+
+  /** Brings bytes to the disk now and then, so that little is left to do at the end. */
+  private syncSoFar(): void {
+    this.syncing ??= this.file
+      .datasync()
+      .catch(() => {})
+      .finally(() => {
+        this.syncing = undefined
+      })
   }
 
   /**
@@ -159,6 +173,7 @@ export class BlobUpload implements AsyncDisposable {
     if (!this.isOpen) return
     this.isOpen = false
     await this.before.catch(() => {})
+    await this.syncing
     if (this.isHashing) this.hasher.drop()
     await this.file.close()
   }

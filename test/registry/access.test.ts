@@ -27,7 +27,11 @@ describe('who may do what', () => {
     await using site = await Site.open('access')
     const registry = new Registry(site.url)
     await registry.pushed('team/app', 'v1')
-    for (const headers of [{ 'x-forwarded-for': '192.0.2.1' }, { forwarded: 'for=192.0.2.1' }] as const)
+    for (const headers of [
+      { 'x-forwarded-for': '192.0.2.1' },
+      { forwarded: 'for=192.0.2.1' },
+      { origin: 'https://example.com' }
+    ] as const)
       for (const [method, path] of [
         ['GET', '/v2/'],
         ['GET', '/v2/_catalog'],
