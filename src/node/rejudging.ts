@@ -72,7 +72,9 @@ export class Rejudging {
     const { store, gate, known, ownLog } = this.options
     await known.ready((place) => gate.identityOf(place))
     const basis = basisOf(gate.rules.file)
-    for (const { log } of store.listHeads()) if (log !== ownLog() && !this.stopped) await this.rejudge(log)
+    // by ID, as trust test does: of logs of one identity the first ones give way to a smaller quota
+    const logs = store.listHeads().map(({ log }) => log)
+    for (const log of logs.toSorted()) if (log !== ownLog() && !this.stopped) await this.rejudge(log)
     if (!this.stopped && basis === basisOf(gate.rules.file)) writeJudgedBy(store.root, basis)
   }
 
