@@ -67,9 +67,9 @@ function program(): Command {
   add('id', 'who this node is')
     .option('--audience <aud>', 'print only the audience of a token for this node, for who has AUD in its trust file')
     .action(action(async (context, flags: { audience?: string }) => await (await import('./commands/id.ts')).id(context, flags)))
-  add('status', 'what this node holds and whom it is connected to').action(
-    action(async (context) => await (await import('./commands/status.ts')).status(context))
-  )
+  add('status', 'what this node holds and whom it is connected to')
+    .option('--code', 'only the six words that stand for what it holds of others, to read over a telephone')
+    .action(action(async (context, flags: object) => await (await import('./commands/status.ts')).status(context, flags)))
   add('publish <file...>', 'publish documents, files or OCI layout folders; - is standard input')
     .option('--type <type>', 'kind of document, or a media type for any other file')
     .option('--subject <digest>', 'artifact that these are about')

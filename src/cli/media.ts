@@ -23,6 +23,9 @@ export function addMediaCommands(add: Add, action: Action): void {
     .option('--max-bytes <size>', 'no more than this on one medium: 4GiB')
     .option('--volumes', 'as many media of --max-bytes as it takes, each useful alone')
     .option('--encrypt-to <recipient>', 'age recipient that may read it (repeatable): each file an age file in a folder', many)
+    .option('--one-way [target]', 'no answer can come back: repeat all that was not confirmed by --match')
+    .option('--overlap <count>', 'with --one-way: repeat only what the last exports carried')
+    .option('--match <words>', 'with --one-way: six words of `rejoin status --code` on the far side confirm what has arrived')
     .option('--dry-run', 'print what would go and why, and write nothing')
     .action(
       action(

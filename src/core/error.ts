@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'E_FORK'
   | 'E_REFUSED'
   | 'E_SEAL'
+  | 'E_CODE'
   | 'E_UNKNOWN_TYPE'
   | 'E_DOCUMENT'
   | 'E_FRAME'
@@ -103,6 +104,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_FORK: meaning(15, 409, false, 'one log has two histories'),
   E_REFUSED: meaning(12, 403, false, 'the trust rules refuse it'),
   E_SEAL: meaning(12, 403, false, 'a medium has no good seal of a known identity, and the rules ask for one'),
+  E_CODE: meaning(2, 400, false, 'six words are none of a code, or stand for nothing that was exported'),
   E_UNKNOWN_TYPE: meaning(1, 415, false, 'a document is of no kind that is known here'),
   E_DOCUMENT: meaning(1, 400, false, 'a document is not what it claims or is said to be'),
   E_FRAME: meaning(1, 400, false, 'a protocol frame is malformed'),

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type LogId, RejoinError, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
+import { type FrontierLine, RejoinError, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
 import {
   type ExportPlan,
   type FileFault,
@@ -13,6 +13,7 @@ import {
   tarOf,
   zstdOf
 } from '../replica/index.ts'
+import { withoutHeld } from '../sync/index.ts'
 import { ioError, openKeys, syncFolder, writeFully } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
 import { type Filled, fill } from './export-choice.ts'
@@ -22,8 +23,8 @@ import { reporting } from './reporting.ts'
 /** What an export to an archive or an encrypted medium is to do. */
 export interface MediumExport {
   readonly selection: Selection
-  /** up to which entry of each log the other side has everything */
-  readonly base?: ReadonlyMap<LogId, number>
+  /** what the other side holds: these entries go as hashes, and blobs that only they name don't go */
+  readonly base?: readonly Pick<FrontierLine, 'log' | 'size'>[]
   readonly maxBytes?: number | undefined
   readonly volumes?: boolean
   readonly dryRun?: boolean
@@ -69,9 +70,11 @@ export async function* exportMedium(
   signal: AbortSignal,
   onExported: (exported: Exported) => void = () => {}
 ): AsyncGenerator<VerbRecord, void, void> {
-  await using source = Folder.open(root)
+  await using own = Folder.open(root)
+  const held = new Map((base ?? []).map(({ log, size }) => [log, size]))
+  const source = withoutHeld(own, new Map([...held].map(([log, from]) => [log, { from, known: [from] }])))
   const wait = { signal }
-  const plan = await planExport(source, { selection, ...wait, ...(base !== undefined && { base }) })
+  const plan = await planExport(own, { selection, ...wait, base: held })
   const sealing = { signer: openKeys(root).signer, nowMs: Date.now() }
   const bare = await mediumFiles(source, { plan, blobs: [], omitted: [] }, sealing, wait)
   const blobCount = new Set(plan.artifacts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest))).size

@@ -42,7 +42,7 @@ function descriptorOf({ digest, event, blobs }: ArtifactNeeds): ListedRoot['desc
 }
 
 /** Returns what all of some nodes hold of each log: as far as their frontiers are of the history that is here. */
-export function heldBy(node: Node, receivers: readonly Frontier[]): ReadonlyMap<LogId, Held> {
+export function heldBy(node: Node, receivers: readonly Pick<Frontier, 'heads'>[]): ReadonlyMap<LogId, Held> {
   const held = new Map<LogId, Held>()
   if (receivers.length === 0) return held
   for (const { log, size } of node.store.listHeads()) {

@@ -1,6 +1,8 @@
 import type { VerbRecord } from './control.ts'
 import { exportTo } from './exporting.ts'
-import { receiversOf } from './receivers.ts'
+import { OneWay } from './one-way.ts'
+import { heldBy } from './export-order.ts'
+import { type ReceiverWords, receiversOf } from './receivers.ts'
 import { reporting } from './reporting.ts'
 import { needFolderWord } from './replica-word.ts'
 import type { VerbContext } from './verbs.ts'
@@ -15,14 +17,21 @@ export interface ExportArgs {
   readonly since?: string
   /** a node that is assumed to hold what was written for it before */
   readonly assume?: string
+  /** a target that no answer comes back from */
+  readonly oneWay?: string
+  /** exports of which what they carried is repeated, confirmed or not */
+  readonly overlap?: number
 }
 
 /** Writes what this node passes on to a folder; yields progress, artifacts, faults and one result. */
 export async function* exportVerb({ node, args, signal }: VerbContext<ExportArgs>): AsyncGenerator<VerbRecord> {
   const dir = needFolderWord(args.replica)
   const { bad, ...result } = yield* reporting(async (say) => {
-    const receivers = await receiversOf(node, dir, args, signal)
-    return await exportTo(node, dir, { signal, say, receivers })
+    const oneWay = args.oneWay === undefined ? undefined : OneWay.open(node.root, args.oneWay)
+    const receivers = oneWay === undefined ? await receiversOf(node, dir, args, signal) : [{ heads: oneWay.base(args.overlap) }]
+    const done = await exportTo(node, dir, { signal, say, receivers })
+    if (done.bad.length === 0) oneWay?.sent(node.store.listHeads(), Date.now())
+    return done
   })
   yield {
     kind: 'result',
@@ -33,4 +42,11 @@ export async function* exportVerb({ node, args, signal }: VerbContext<ExportArgs
     ...result,
     bad: bad.length
   } as VerbRecord
+}
+
+/** Yields what those who are to get an export hold of each log, in one record, for whoever writes it without the node. */
+export async function* baseVerb({ node, args, signal }: VerbContext<ReceiverWords>): AsyncGenerator<VerbRecord> {
+  if (!node.writer.lacksTail) node.writer.sign()
+  const held = heldBy(node, await receiversOf(node, '', args, signal))
+  yield { kind: 'base', logs: [...held].map(([log, { from }]) => ({ log, size: from })) } as VerbRecord
 }

@@ -1,5 +1,15 @@
 import { chunkBytes, dagOfLeaves, digestOf, type Frontier, type LogId, RejoinError } from '../core/index.ts'
-import { type FileFault, Folder, FolderReplica, listRoots, relist, unlist, writeHeads, writeReadme } from '../replica/index.ts'
+import {
+  type FileFault,
+  Folder,
+  FolderReplica,
+  listRoots,
+  relist,
+  sealFolder,
+  unlist,
+  writeHeads,
+  writeReadme
+} from '../replica/index.ts'
 import { asGone, roomOn } from '../store/index.ts'
 import { type BlobNeed, type Held, takeBlobs, Taker, withoutHeld } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
@@ -16,7 +26,7 @@ export interface ExportOptions {
   readonly signal: AbortSignal
   readonly say: (record: VerbRecord) => void
   /** what those who are to get it are known to hold: the rest is written. Everything where it is empty */
-  readonly receivers?: readonly Frontier[]
+  readonly receivers?: readonly Pick<Frontier, 'heads'>[]
   /** which artifacts go; all where it is left out */
   readonly isChosen?: (artifact: ArtifactNeeds) => boolean
 }
@@ -110,7 +120,7 @@ class Exporting {
     const lines = new ArtifactLines(node, artifacts, options.say)
     const done = await this.write(own, needs, artifacts, lines)
     sites.putOn(target)
-    this.finish(new Set([...logs, ...target.grown]), artifacts, done.bad === 0)
+    await this.finish(new Set([...logs, ...target.grown]), artifacts, done.bad === 0)
     const taken = taker.result
     const missing = new Set(artifacts.flatMap((one) => one.missing)).size
     if (this.bad.length === 0 && options.isChosen === undefined) this.remember(usable, missing)
@@ -242,12 +252,13 @@ class Exporting {
     }
   }
 
-  private finish(logs: ReadonlySet<LogId>, artifacts: readonly ArtifactNeeds[], isWhole: boolean): void {
+  private async finish(logs: ReadonlySet<LogId>, artifacts: readonly ArtifactNeeds[], isWhole: boolean): Promise<void> {
     const { target } = this
     if (isWhole) listRoots(target, rootsOf(artifacts, new Set()))
     writeReadme(target)
     writeHeads(target)
     relist(target, logs)
+    await sealFolder(target.root, target.network, this.node.keys.signer, Date.now())
   }
 
   private remember(before: MediumMark | undefined, missing: number): void {

@@ -3,6 +3,7 @@ import { type FileFault, StreamFiles, StreamReplica, type StreamSource } from '.
 import { takeStreamedBlobs, Taker, type TakeResult } from '../sync/index.ts'
 import { BlobPass } from './blob-pass.ts'
 import type { VerbRecord } from './control.ts'
+import { codeWords } from './frontier-code.ts'
 import type { Node } from './node.ts'
 import { reporting } from './reporting.ts'
 import { Settler } from './settle.ts'
@@ -50,6 +51,7 @@ export async function* importStream({ node, args, signal }: VerbContext<StreamWo
   const missing = sum((one) => one.missing)
   yield {
     kind: 'result',
+    verb: 'import',
     complete: bad === 0 && missing === 0 && gaps === 0 && all.every(({ cut }) => !cut),
     events: sum(({ taken }) => taken.events),
     refused: sum(({ taken }) => taken.refused),
@@ -62,7 +64,9 @@ export async function* importStream({ node, args, signal }: VerbContext<StreamWo
     gaps,
     cut: all.some(({ cut }) => cut),
     end: all.map(({ end }) => end).find((end) => end !== '') ?? '',
-    conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length
+    conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length,
+    // nothing can go back into a stream
+    code: codeWords(node)
   } as VerbRecord
 }
 

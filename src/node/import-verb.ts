@@ -1,5 +1,9 @@
 import type { VerbRecord } from './control.ts'
+import { RejoinError } from '../core/index.ts'
+import { Folder, readFolderSeal } from '../replica/index.ts'
+import { mustKnowSeal } from './import-stream.ts'
 import { importFrom } from './importing.ts'
+import type { Node } from './node.ts'
 import { openFileReplica, replicaWord } from './replica-word.ts'
 import { reporting } from './reporting.ts'
 import { codeWords } from './frontier-code.ts'
@@ -15,10 +19,17 @@ export interface ImportArgs {
 /** Takes in what a replica of files has and the rules want; yields progress, faults and one result. */
 export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs>): AsyncGenerator<VerbRecord> {
   const named = replicaWord(args.replica)
+  const rules = node.gate.rules.file.import
   const { bad, ...result } = yield* reporting(async (say) => {
+    if (rules?.requireSeal === true && named.kind === 'web')
+      throw new RejoinError('E_SEAL', `${named.url} is a web folder, and trust.yaml asks for a seal`, {
+        hint: 'import a copy of it: a folder or an archive'
+      })
     if (named.kind === 'web') return await importFromWeb(node, named.url, { signal, say })
     await using source = await openFileReplica(args.replica)
-    return await importFrom(node, source, { signal, say, backTo: named.kind === 'folder' ? named.path : undefined })
+    if (rules?.requireSeal === true && source instanceof Folder) await mustBeSealed(node, source)
+    const backTo = named.kind === 'folder' && rules?.oneWay !== true ? named.path : undefined
+    return await importFrom(node, source, { signal, say, backTo })
   })
   yield {
     kind: 'result',
@@ -27,6 +38,13 @@ export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs
     ...(named.kind === 'web' && { replica: named.url }),
     ...result,
     bad: bad.length,
-    ...(result.receipt === 'local' && { code: codeWords(node.store.listHeads()) })
+    ...((result.receipt === 'local' || rules?.oneWay === true) && { code: codeWords(node) }),
+    ...(rules?.oneWay === true && { oneWay: true })
   } as VerbRecord
+}
+
+/** @throws E_SEAL where a folder has no good seal of a known identity */
+async function mustBeSealed(node: Node, { files, network, name }: Folder): Promise<void> {
+  const { seal, sums, heads } = await readFolderSeal(files)
+  mustKnowSeal(node, seal, sums, heads, network, name)
 }

@@ -2,7 +2,9 @@ import { base64, forkPath, hex, type LogId, tokenAudience } from '../core/index.
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
 import { listMarks } from './medium-mark.ts'
+import { codeWords } from './frontier-code.ts'
 import type { Node } from './node.ts'
+import { OneWay } from './one-way.ts'
 import type { NamedEvent } from './repository.ts'
 import { digestOfStatement, disputedTags, type Tag } from './tags.ts'
 import { type SiteRecord, Sites } from './sites.ts'
@@ -73,6 +75,8 @@ export async function* status({ node, live }: VerbContext<Nothing>): AsyncGenera
       ...(await disputedTags(node)).map((tag) => disputeOf(node, tag))
     ],
     sites: sitesOf(node),
+    oneWay: OneWay.list(node.root),
+    code: codeWords(node),
     forge: null
   }
   yield await Promise.resolve(record)

@@ -10,7 +10,7 @@ import { followEntries, listEntries } from './log-view.ts'
 import type { Node } from './node.ts'
 import { makeProof } from './prove.ts'
 import { publish, type PublishOptions } from './publish.ts'
-import { exportVerb } from './export-verb.ts'
+import { baseVerb, exportVerb } from './export-verb.ts'
 import { importStream } from './import-stream.ts'
 import { importVerb } from './import-verb.ts'
 import { peersVerb } from './peers-verb.ts'
@@ -97,6 +97,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   proof: define(makeProof),
   sync: define(syncPeers),
   export: define(exportVerb),
+  base: define(baseVerb),
   import: define(importVerb),
   'import-stream': define(importStream),
   'sync-files': define(syncFilesVerb),

@@ -17,7 +17,7 @@ import {
 import { parseReplicaFile } from '../store/index.ts'
 import type { ArchiveEnd, RefusedFile, StreamedFile } from './archive-read.ts'
 import type { FileFault } from './file-replica.ts'
-import { Sums } from './sums.ts'
+import { SealedSums } from './sealed-sums.ts'
 
 /** Files that come one after the other, as an archive or an encrypted medium has them. */
 export interface FileStream {
@@ -90,7 +90,7 @@ export class StreamFiles implements AsyncDisposable {
   done = false
   private faultCount = 0
   /** what SHA256SUMS lists, where it was to be read */
-  sums: Sums | undefined
+  sums: SealedSums | undefined
   private mustFit = false
 
   private constructor(source: StreamSource, wantsSums: boolean, onFault: (fault: FileFault) => void) {
@@ -171,7 +171,7 @@ export class StreamFiles implements AsyncDisposable {
       return
     }
     if (member.kind === 'sums') {
-      if (this.wantsSums && this.sums === undefined && this.held.size === 0) this.sums = await Sums.read(file.body)
+      if (this.wantsSums && this.sums === undefined && this.held.size === 0) this.sums = await SealedSums.read(file.body)
       return
     }
     const limit = limitOf[member.kind]

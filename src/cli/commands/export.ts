@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { RejoinError } from '../../core/index.ts'
 import { checkRecipients } from '../../replica/index.ts'
@@ -8,12 +9,13 @@ import {
   exportMedium,
   type MediumExport,
   maxBytesOf,
+  OneWay,
   replicaWord,
   selectionOf
 } from '../../node/index.ts'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
-import { notice, print, printable } from '../output.ts'
+import { notice, print, printable, printJson } from '../output.ts'
 import { exitOf, files } from './files.ts'
 import { tellFault } from './faults.ts'
 
@@ -21,13 +23,24 @@ import { tellFault } from './faults.ts'
 export interface ExportFlags extends ChoiceFlags {
   readonly dryRun?: boolean
   readonly encryptTo?: readonly string[]
+  readonly to?: readonly string[]
+  readonly assume?: string
+  readonly oneWay?: string | true
+  readonly overlap?: string
+  readonly match?: string
 }
 
-const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'since', 'platform', 'maxBytes', 'volumes', 'dryRun'])
+const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'platform', 'maxBytes', 'volumes', 'dryRun'])
 
 /** Writes what this node passes on to a replica of files. @returns the exit code */
 export async function exportTo(context: Context, word: string | undefined, flags: ExportFlags): Promise<number> {
-  if (word === undefined) throw new RejoinError('E_USAGE', 'export needs a folder, FILE.tar, FILE.tar.zst or -')
+  const oneWay = flags.oneWay === true || (flags.oneWay === undefined && flags.match !== undefined) ? 'default' : flags.oneWay
+  if (flags.match !== undefined) confirm(context, oneWay ?? 'default', flags.match)
+  if (word === undefined) {
+    if (flags.match !== undefined) return 0
+    throw new RejoinError('E_USAGE', 'export needs a folder, FILE.tar, FILE.tar.zst or -')
+  }
+  const overlap = overlapOf(flags)
   const { kind } = replicaWord(word)
   const recipients = flags.encryptTo ?? []
   if (recipients.length > 0 && kind !== 'folder')
@@ -37,14 +50,30 @@ export async function exportTo(context: Context, word: string | undefined, flags
   if (recipients.length === 0 && kind !== 'archive' && kind !== 'stream') {
     if (Object.keys(flags).some((name) => chooses.has(name)))
       throw new RejoinError('E_USAGE', 'a selection goes into an archive: FILE.tar, FILE.tar.zst or -')
-    return await files(context, 'export', { replica: word })
+    const { to, since, assume } = flags
+    return await files(context, 'export', {
+      replica: word,
+      ...(to !== undefined && { to }),
+      ...(since !== undefined && { since }),
+      ...(assume !== undefined && { assume }),
+      ...(oneWay !== undefined && { oneWay }),
+      ...(overlap !== undefined && { overlap })
+    })
   }
   if (kind === 'stream' && flags.volumes === true)
     throw new RejoinError('E_USAGE', 'standard output is one volume', { hint: 'name a file: x.tar becomes x.1.tar, x.2.tar …' })
+  const known = oneWay === undefined ? undefined : OneWay.open(context.root, oneWay)
+  const since = flags.since !== undefined && existsSync(flags.since) ? { since: resolve(flags.since) } : undefined
   // what the node has not signed yet is signed first
-  for await (const _ of ask(context, 'status', {}));
+  const held = await baseOf(context, {
+    ...since,
+    ...(flags.to !== undefined && { to: flags.to }),
+    ...(flags.assume !== undefined && { assume: flags.assume })
+  })
+  const { since: _, ...chosen } = flags
   const options: MediumExport = {
-    selection: selectionOf(flags, Date.now()),
+    selection: selectionOf(since === undefined ? flags : chosen, Date.now()),
+    base: known?.base(overlap) ?? held,
     maxBytes: maxBytesOf(flags),
     volumes: flags.volumes === true,
     dryRun: flags.dryRun === true
@@ -56,11 +85,33 @@ export async function exportTo(context: Context, word: string | undefined, flags
       : archiveWriter(kind === 'stream' ? '-' : resolve(word))
   // standard output is the archive's: what is to be said goes to standard error
   const say = kind === 'stream' && flags.dryRun !== true ? notice : print
-  return await show(
-    { ...context, json: context.json && say === print },
-    exportMedium(context.root, options, writer, context.signal) as AsyncIterable<AnyRecord>,
-    say
-  )
+  const records = exportMedium(context.root, options, writer, context.signal, ({ plan, complete }) => {
+    if (complete)
+      known?.sent(
+        plan.logs.map(({ head }) => head),
+        Date.now()
+      )
+  })
+  return await show({ ...context, json: context.json && say === print }, records as AsyncIterable<AnyRecord>, say)
+}
+
+function confirm(context: Context, target: string, words: string): void {
+  const events = OneWay.open(context.root, target).match(words, Date.now())
+  if (context.json) printJson({ kind: 'confirmed', target, events })
+  else print(`confirmed: ${target} holds ${events} events; the next export begins there`)
+}
+
+function overlapOf({ overlap, oneWay }: ExportFlags): number | undefined {
+  if (overlap === undefined) return undefined
+  if (oneWay === undefined) throw new RejoinError('E_USAGE', '--overlap needs --one-way')
+  if (!/^(?:0|[1-9]\d{0,3})$/.test(overlap)) throw new RejoinError('E_USAGE', `not a count: ${JSON.stringify(overlap)}`)
+  return Number(overlap)
+}
+
+async function baseOf(context: Context, words: object): Promise<NonNullable<MediumExport['base']>> {
+  let logs: NonNullable<MediumExport['base']> = []
+  for await (const record of ask(context, 'base', words)) logs = record['logs'] as typeof logs
+  return logs
 }
 
 async function show(context: Context, records: AsyncIterable<AnyRecord>, say: (line: string) => void): Promise<number> {

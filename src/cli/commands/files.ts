@@ -14,7 +14,7 @@ export async function absoluteWord(word: string): Promise<string> {
 export async function files(
   context: Context,
   verb: 'export' | 'import' | 'sync-files',
-  args: { readonly replica: string; readonly since?: string }
+  args: { readonly replica: string; readonly since?: string; readonly oneWay?: string; readonly overlap?: number }
 ): Promise<number> {
   let last: AnyRecord | undefined
   const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
@@ -93,7 +93,9 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
     yield `FORK: ${plural(count('conflicts'), 'log')} with two histories, frozen; rejoin status names them`
   if (count('unknown') > 0)
     yield `passed over: ${plural(count('unknown'), 'log')} by writers that no rule knows; rejoin peers lists them, rejoin trust add NAME KEY lets one in`
-  if (record['receipt'] === 'local')
+  if (record['oneWay'] === true)
+    yield `one way: nothing was written to ${word}. Who sent it may be told this code: ${String(record['code'])}`
+  else if (record['receipt'] === 'local')
     yield `${word} can't be written: the receipt stays here. Who sent it may be told this code: ${String(record['code'])}`
   else if (record['receipt'] === 'written' && count('events') + count('blobs') > 0)
     yield `next: bring ${word} back; rejoin import there, and rejoin status, show what arrived here`

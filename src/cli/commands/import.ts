@@ -44,5 +44,6 @@ function wordImport(record: AnyRecord, word: string): readonly string[] {
   if (record['cut'] === true) lines.push(`${word}: ${say('end')}; all that came before is kept, and a whole copy brings the rest`)
   if (Number(record['gaps']) > 0)
     lines.push('entries are missing before what is there: import the media that come before it, in any order')
+  lines.push(`code: ${say('code')} (who sent it may be told: rejoin export --one-way --match)`)
   return lines
 }

@@ -1,9 +1,15 @@
 import { ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
-import { print, printable } from '../output.ts'
+import { print, printable, printJson } from '../output.ts'
 
 /** Prints what this node holds and whom it is connected to. */
-export async function status(context: Context): Promise<number> {
+export async function status(context: Context, { code = false }: { readonly code?: boolean } = {}): Promise<number> {
+  if (code) {
+    await printAll({ ...context, json: false }, ask(context, 'status', {}), (record) =>
+      context.json ? printJson({ kind: 'code', code: record['code'] }) : print(String(record['code']))
+    )
+    return 0
+  }
   await printAll(context, ask(context, 'status', {}), (record) => {
     print(
       `node       ${printable(String(record['name']))}  ${String(record['nodeId'])}  ${record['up'] === true ? 'up' : 'not up'}`
@@ -13,11 +19,27 @@ export async function status(context: Context): Promise<number> {
     for (const peer of record['peers'] as readonly { readonly address: string; readonly direction: string }[])
       print(`peer       ${printable(peer.address)}  ${peer.direction}`)
     for (const forge of record['forge'] as readonly ForgeState[]) printForge(forge)
+    for (const one of record['oneWay'] as readonly OneWayRecord[]) print(wordOneWay(one))
     for (const site of record['sites'] as readonly Site[]) print(wordSite(site))
     for (const one of record['conflicts'] as readonly (Conflict | Dispute)[])
       print(one.kind === 'tag' ? `TAG        ${wordDispute(one)}` : `FORK       ${wordConflict(one)}`)
   })
   return 0
+}
+
+interface OneWayRecord {
+  readonly target: string
+  readonly assumedAt: string | null
+  readonly confirmed: number
+  readonly confirmedAt: string | null
+  readonly unconfirmed: number
+}
+
+/** e.g. `one-way    default  1200 events confirmed 2026-11-28T16:00:00Z, 30 on their way, last sent 2026-11-28T17:00:00Z` */
+function wordOneWay({ target, assumedAt, confirmed, confirmedAt, unconfirmed }: OneWayRecord): string {
+  const said = confirmedAt === null ? 'nothing confirmed' : `${confirmed} events confirmed ${confirmedAt}`
+  const sent = assumedAt === null ? '' : `, ${unconfirmed} on their way, last sent ${assumedAt}`
+  return `one-way    ${printable(target)}  ${said}${sent}`
 }
 
 interface ForgeState {

@@ -59,8 +59,11 @@ export class HashSet {
   }
 }
 
-/** What a SHA256SUMS lists, read once as a stream and kept small: blobs as 32 bytes each. */
-export class Sums {
+/**
+ * What a SHA256SUMS lists, read once as a stream and kept small: blobs as 32 bytes each. Its digest is over the lines but those of `frontiers/` and `receipts/`,
+ * which importers add to a medium, and which are signed themselves.
+ */
+export class SealedSums {
   private readonly blobs = new HashSet()
   private readonly others = new Map<string, string>()
   digest: Digest = '' as Digest
@@ -68,19 +71,21 @@ export class Sums {
   foreign = 0
 
   /** Reads a list. @throws E_DAMAGED for a line that is none · E_TOO_LARGE */
-  static async read(body: AsyncIterable<Uint8Array>): Promise<Sums> {
-    const sums = new Sums()
+  static async read(body: AsyncIterable<Uint8Array>): Promise<SealedSums> {
+    const sums = new SealedSums()
     const hash = createHash('sha256')
     let rest = ''
     let total = 0
     for await (const piece of body) {
       total += piece.length
       if (total > maxSumsBytes) throw new RejoinError('E_TOO_LARGE', `SHA256SUMS is over ${maxSumsBytes} bytes`)
-      hash.update(piece)
       const lines = (rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1')).split('\n')
       rest = lines.pop() ?? ''
       if (rest.length > maxLineChars) throw new RejoinError('E_DAMAGED', 'SHA256SUMS has a line that is none of its lines')
-      for (const line of lines) sums.line(line)
+      for (const line of lines) {
+        if (!/^.{66}(?:frontiers|receipts)\//.test(line)) hash.update(`${line}\n`, 'latin1')
+        sums.line(line)
+      }
     }
     if (rest !== '') throw new RejoinError('E_DAMAGED', 'the last line of SHA256SUMS is cut off')
     sums.digest = `sha256:${hash.digest('hex')}` as Digest
@@ -108,6 +113,11 @@ export class Sums {
   hasBlob(digest: Digest): boolean {
     const { algorithm, hex: digits } = digestParts(digest)
     return algorithm === 'sha256' ? this.blobs.has(fromHex(digits) as Uint8Array) : this.others.has(`blobs/sha512/${digits}`)
+  }
+
+  /** Returns whether it lists a file that is no blob. */
+  lists(path: string): boolean {
+    return this.others.has(path)
   }
 
   /** Returns whether it lists a file with exactly these bytes. */
