@@ -1,11 +1,24 @@
-import { statfsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { freemem } from 'node:os'
+import { join } from 'node:path'
 import { env } from 'node:process'
 import { defineConfig } from 'vitest/config'
 
 const memory = '/dev/shm'
 const tmpfs = 0x01021994
 const roomBytes = 4 * 1024 ** 3
+
+/** Returns whether programs may be run below a folder: some tests build theirs. */
+function runsPrograms(folder: string): boolean {
+  const place = mkdtempSync(join(folder, 'rejoin-run-'))
+  try {
+    writeFileSync(join(place, 'program'), '#!/bin/sh\nexit 7\n', { mode: 0o755 })
+    return spawnSync(join(place, 'program')).status === 7
+  } finally {
+    rmSync(place, { recursive: true })
+  }
+}
 
 /**
  * Returns where tests keep their folders. On a disk that others use too, most of their time went into fsync, and not always the same time; what a
@@ -14,7 +27,8 @@ const roomBytes = 4 * 1024 ** 3
 function temporary(): string | undefined {
   try {
     const { type, bavail, bsize } = statfsSync(memory)
-    return env['TMPDIR'] === undefined && type === tmpfs && Math.min(bavail * bsize, freemem()) > roomBytes ? memory : undefined
+    const hasRoom = type === tmpfs && Math.min(bavail * bsize, freemem()) > roomBytes
+    return env['TMPDIR'] === undefined && hasRoom && runsPrograms(memory) ? memory : undefined
   } catch {
     return undefined
   }

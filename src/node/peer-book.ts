@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type PeerRuling, type PeerScore, textOf, utf8 } from '../core/index.ts'
 import type { RemotePeer } from '../net/index.ts'
-import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import { readFileRangeSync, replaceFileSync, Spaced } from '../store/index.ts'
 
 /** A writer that this node's rules don't know: one line each. */
 export interface HeardWriter {
@@ -37,6 +37,7 @@ const maxMarks = 10_000
 /** Whom this node knows: peers with the addresses to dial them, and one line for each unknown writer that was heard of. */
 export class PeerBook {
   private readonly path: string
+  private readonly file: Spaced
   private readonly known = new Map<string, KnownPeer>()
   private readonly heardOf = new Map<string, HeardWriter>()
   private readonly marked = new Map<string, PeerMark>()
@@ -44,6 +45,7 @@ export class PeerBook {
 
   constructor(root: string) {
     this.path = join(root, fileName)
+    this.file = new Spaced(this.path, () => this.save())
     const bytes = readFileRangeSync(this.path, 0, maxFileBytes)
     for (const line of bytes === undefined ? [] : textOf(bytes).split('\n')) this.parse(line)
   }
@@ -86,7 +88,7 @@ export class PeerBook {
       this.known.delete(oldest)
     }
     this.changed = true
-    this.save()
+    this.file.changed()
   }
 
   /** Notes that an unknown writer was heard of. */

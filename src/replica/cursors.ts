@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { hex, textOf, utf8 } from '../core/index.ts'
-import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import { readFileRangeSync, replaceFileSync, Spaced } from '../store/index.ts'
 
 /** Up to which change another store was read. */
 export interface Cursor {
@@ -15,10 +15,12 @@ const maxBytes = 64 * 1024 * 1024
 export class Cursors {
   private readonly root: string
   private readonly known: Map<string, Cursor>
+  private readonly file: Spaced
 
   constructor(root: string) {
     this.root = root
     this.known = read(root)
+    this.file = new Spaced(join(root, path), () => this.write())
   }
 
   /** Returns what is remembered of a node's store. */
@@ -31,13 +33,18 @@ export class Cursors {
     const before = this.get(node)
     if (before?.storeId === cursor.storeId && before.seq === cursor.seq) return
     this.known.set(hex(node), cursor)
-    this.write()
+    this.file.changed()
   }
 
   /** Forgets everything, so that the next sync looks at everything again. */
   clear(): void {
     this.known.clear()
-    this.write()
+    this.file.now()
+  }
+
+  /** Writes what waits. */
+  close(): void {
+    this.file.flush()
   }
 
   private write(): void {

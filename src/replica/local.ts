@@ -300,6 +300,7 @@ export class LocalReplica implements Replica {
   /** Writes what it remembers of others. */
   close(): void {
     this.unseen.save()
+    this.cursors.close()
   }
 
   private target(): RejudgeTarget {

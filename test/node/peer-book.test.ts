@@ -25,8 +25,10 @@ describe('the peer book', () => {
     const book = new PeerBook(root)
     book.met({ peerId, address: home, direction: 'outbound' })
     book.met({ peerId, address: ephemeral, direction: 'inbound' })
+    book.close()
     expect(onDisk()).toEqual([{ peerId, address: home }])
     book.met({ peerId, address: elsewhere, direction: 'outbound' })
+    book.close()
     expect(onDisk()).toEqual([{ peerId, address: elsewhere }])
   })
 
@@ -41,6 +43,7 @@ describe('the peer book', () => {
     const book = new PeerBook(root)
     book.met({ peerId, address: home, direction: 'outbound' })
     book.met({ peerId, address: ephemeral, direction: 'inbound', told: elsewhere })
+    book.close()
     expect(onDisk()).toEqual([{ peerId, address: home, told: elsewhere }])
     const again = new PeerBook(root)
     again.met({ peerId, address: ephemeral, direction: 'inbound' })
