@@ -3,6 +3,9 @@ import { blobPath, digestOf, isDigest, isLogId, RejoinError } from '../core/inde
 import type { Node } from '../node/index.ts'
 import { sendBytes, sendFile } from './send-file.ts'
 import type { HttpPart } from './part.ts'
+import { tileAt } from './tiles.ts'
+
+const binary = 'application/octet-stream'
 
 /** The files of a replica that are served, and as what; nothing else of the data folder is. */
 const files: readonly (readonly [RegExp, string])[] = [
@@ -10,7 +13,6 @@ const files: readonly (readonly [RegExp, string])[] = [
   [/^logs\/[a-z2-7]+\/checkpoint$/, 'text/plain; charset=utf-8'],
   [/^logs\/[a-z2-7]+\/(?:checkpoint\.cose|closed|fork)$/, 'application/octet-stream'],
   [/^logs\/[a-z2-7]+\/entries\/\d{6,12}\.ndjson$/, 'application/x-ndjson'],
-  [/^logs\/[a-z2-7]+\/tile\/\d{1,2}\/(?:x\d{3}\/){0,4}\d{3}(?:\.p\/\d{1,3})?$/, 'application/octet-stream'],
   [/^frontiers\/[a-z0-9._-]{1,120}$/, 'application/octet-stream'],
   [/^receipts\/[a-z0-9-]{1,120}\/[a-z0-9][a-z0-9._-]{0,120}$/, 'application/octet-stream'],
   [/^parts\/sha(?:256|512)\/[0-9a-f]{2}\/[0-9a-f]{64,128}\/\d{5}$/, 'application/octet-stream']
@@ -36,6 +38,11 @@ export const replicaFolder: HttpPart = (node) => async (app) => {
       const digest = `${blob?.[1]}:${blob?.[2]}`
       if (blob !== null && isDigest(digest))
         return await sendFile(request, reply, join(node.root, blobPath(digest)), { type: 'application/octet-stream', digest })
+      const tile = /^logs\/([a-z2-7]+\/tile\/\d{1,2}\/(?:x\d{3}\/){0,4}\d{3}(?:\.p\/\d{1,3})?)$/.exec(path)?.[1]
+      if (tile !== undefined) {
+        const bytes = tileAt(node, tile)
+        return await sendBytes(request, reply, bytes, { type: binary, etag: `"${digestOf(bytes)}"`, cache: 'no-cache' })
+      }
       const [, type] = files.find(([form]) => form.test(path)) ?? []
       const log = /^logs\/([^/]+)\//.exec(path)?.[1]
       if (type === undefined || (log !== undefined && !isLogId(log)))

@@ -24,6 +24,20 @@ export const tiles: HttpPart = (node) => async (app) => {
   await Promise.resolve()
 }
 
+/**
+ * Returns a tile of a log as of its newest checkpoint, by its path as a folder has it; a running node writes the unfinished ones only when it rests.
+ * @throws E_NOT_FOUND
+ */
+export function tileAt(node: Node, path: string): Uint8Array {
+  const { log = '', level = '', index = '', width } = form.exec(path)?.groups ?? {}
+  const at = parseTileIndex(index)
+  const folder = isLogId(log) ? node.store.folder(log) : undefined
+  const wanted = width === undefined ? tileWidth : Number(width)
+  if (folder?.checkpoint === undefined || at === undefined || wanted > tileWidthAt(folder.checkpoint.size, Number(level), at))
+    throw absent('there is no such tile')
+  return hashes(folder, Number(level), at, wanted)
+}
+
 async function answer(node: Node, request: Request, reply: FastifyReply): Promise<FastifyReply> {
   const asked = form.exec(request.params['*'])?.groups
   const { log = '', checkpoint, level, index = '', width } = asked ?? {}

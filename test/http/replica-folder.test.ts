@@ -86,6 +86,21 @@ describe('the folder of a node over HTTP', () => {
     expect((await get('heads', { 'if-none-match': heads.headers.get('etag') ?? '' })).status).toBe(200)
   })
 
+  it('HTTP-4: has the unfinished tiles of a log that is being written', async () => {
+    await node.writer.append(Array.from({ length: 300 }, (_, n) => ({ type: 'note.said', data: { text: `note ${n}` } })))
+    const { size } = node.writer.sign()
+    for (const [name, length] of [
+      ['tile/0/001.p/1', 32],
+      [`tile/0/001.p/${size - 256}`, (size - 256) * 32],
+      ['tile/1/000.p/1', 32]
+    ] as const) {
+      const answer = await get(`logs/${node.log}/${name}`)
+      expect([name, answer.status, (await bytesOf(answer)).length]).toEqual([name, 200, length])
+    }
+    for (const name of ['tile/1/000.p/2', 'tile/0/001.p/0', 'tile/9/000.p/1', `tile/0/001.p/${size - 255}`])
+      expect((await get(`logs/${node.log}/${name}`)).status).toBe(404)
+  })
+
   it('HTTP-10: gives no blob that is private, and follows no link', async () => {
     const { digest } = await node.blobs.put(Buffer.from('private'), { private: true })
     expect((await get(blobPath(digest))).status).toBe(404)
