@@ -178,7 +178,13 @@ export class WebClient implements Disposable {
         cause,
         hint: 'run the same command again: it goes on where it was'
       })
-    return new RejoinError('E_UNREACHABLE', `${url.host} can not be reached (${why})`, { cause })
+    const isUntrusted = /CERT|SIGNED|UNABLE_TO_|ALTNAME/.test(why)
+    return new RejoinError('E_UNREACHABLE', `${url.host} can not be reached (${why})`, {
+      cause,
+      ...(isUntrusted && {
+        hint: 'its certificate is not trusted here; NODE_EXTRA_CA_CERTS names a file with the authority that signed it'
+      })
+    })
   }
 
   private answerOf(url: URL, message: IncomingMessage, from: number): WebAnswer {
