@@ -10,6 +10,8 @@ export interface Cursor {
 
 const path = 'private/cursors.json'
 const maxBytes = 64 * 1024 * 1024
+/** a key costs nothing to make: of more nodes the one met longest ago is met as a stranger again */
+const maxKnown = 4096
 
 /** How far the stores of other nodes were read, by the nodes' public keys. It may be lost: then heads are compared. */
 export class Cursors {
@@ -32,7 +34,12 @@ export class Cursors {
   set(node: Uint8Array, cursor: Cursor): void {
     const before = this.get(node)
     if (before?.storeId === cursor.storeId && before.seq === cursor.seq) return
+    this.known.delete(hex(node))
     this.known.set(hex(node), cursor)
+    for (const oldest of this.known.keys()) {
+      if (this.known.size <= maxKnown) break
+      this.known.delete(oldest)
+    }
     this.file.changed()
   }
 

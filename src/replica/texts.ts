@@ -34,6 +34,9 @@ interface Asked {
   size: number
 }
 
+/** logs of nodes that are remembered: a side may call itself another node, or its store another store, as often as it likes */
+const maxAskedOf = 65_536
+
 /** Which tiles of texts were asked of whom, in this run of the node. */
 export class TextSeeker {
   private readonly unseen: Unseen
@@ -62,7 +65,9 @@ export class TextSeeker {
       const before = this.asked.get(key)
       const asked =
         before !== undefined && (before.texts === texts || texts < 0) ? before : { texts, tiles: new TileSet(), size: both }
+      this.asked.delete(key)
       this.asked.set(key, asked)
+      this.forgetOldest()
       if (both > asked.size) asked.tiles.remove(Math.floor(asked.size / tileWidth))
       asked.size = Math.max(asked.size, both)
       const ranges = this.unseen
@@ -72,6 +77,13 @@ export class TextSeeker {
       for (const { from, to } of ranges) asked.tiles.add(Math.floor(from / tileWidth), Math.ceil(to / tileWidth))
       return ranges.length > 0 ? [{ log, ranges }] : []
     })
+  }
+
+  private forgetOldest(): void {
+    for (const oldest of this.asked.keys()) {
+      if (this.asked.size <= maxAskedOf) break
+      this.asked.delete(oldest)
+    }
   }
 
   /** Forgets whom it asked for what: the rules changed. */
