@@ -61,7 +61,8 @@ export interface FileReplica extends AsyncDisposable {
   /** Returns the bytes of a blob, counted, or undefined where it is not there. */
   readonly size: (digest: Digest, wait: Waiting) => Promise<number | undefined>
   /**
-   * Yields a blob from a byte on, in pieces of up to 1 MiB; a piece is valid until the next one is asked for. Not compared with the digest.
+   * Yields a blob from a byte on, in pieces of up to 1 MiB; a piece is valid until the next one is asked for, and where it is all of a blob, for ever. Not
+   * compared with the digest.
    * @throws E_NOT_FOUND · E_BAD_OBJECT where it is not what size() said · E_GONE
    */
   readonly blob: (digest: Digest, fromByte: number, wait: Waiting) => AsyncIterable<Uint8Array>

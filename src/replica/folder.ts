@@ -151,6 +151,12 @@ export class Folder implements FileReplica {
 
   async *blob(digest: Digest, fromByte: number, { signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
     const path = blobPath(digest)
+    if ((this.files.size(path) ?? Number.POSITIVE_INFINITY) <= pieceBytes) {
+      const bytes = this.files.read(path, pieceBytes)
+      signal.throwIfAborted()
+      if (bytes !== undefined && bytes.length > fromByte) yield bytes.subarray(fromByte)
+      return
+    }
     const file = await this.files.open(path)
     if (file === undefined) throw new RejoinError('E_NOT_FOUND', `blob ${digest} is not there`)
     try {

@@ -8,7 +8,6 @@ import {
   dagOfLeaves,
   type Digest,
   digestParts,
-  equal,
   partPath,
   rawCid,
   RejoinError,
@@ -93,7 +92,7 @@ export class MediumBlobs {
     try {
       for (const [i, { bytes, digest }] of small.entries()) {
         const found = this.files.read(pathBelow(this.root, paths[i] as string), chunkBytes)
-        if (found === undefined || !equal(found, bytes)) throw misread(digest)
+        if (found === undefined || Buffer.compare(found, bytes) !== 0) throw misread(digest)
       }
       await this.adopt(small.map(({ digest }, i) => ({ path: paths[i] as string, digest })))
     } catch (cause) {
@@ -109,7 +108,7 @@ export class MediumBlobs {
 
   /** Opens what is there of a large blob. @throws as BlobStore.partial */
   async partial(digest: Digest, shape: PartShape): Promise<PartialBlob> {
-    return await PartialBlob.open(this.root, digest, shape, () => {})
+    return await PartialBlob.open(this.root, digest, shape, () => {}, { hashesWhole: false, syncEveryChunks: 4 })
   }
 
   /** Gives a blob that is all there its name, once it was read back. @throws as BlobStore.finish */

@@ -138,11 +138,12 @@ class BlobTaking {
   }
 
   private async takeSmall(digest: Digest, size: number): Promise<void> {
-    const bytes = Buffer.allocUnsafe(size)
+    let bytes: Uint8Array = new Uint8Array(0)
     let filled = 0
     for await (const piece of this.source.blob(digest, 0, { signal: this.options.signal })) {
       if (filled + piece.length > size) throw new RejoinError('E_BAD_OBJECT', `it has more than the ${size} bytes that were said`)
-      bytes.set(piece, filled)
+      if (filled === 0) bytes = piece.length === size ? piece : Buffer.allocUnsafe(size)
+      if (bytes !== piece) bytes.set(piece, filled)
       filled += piece.length
     }
     if (filled !== size || !hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', 'its bytes have another digest')
