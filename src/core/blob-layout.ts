@@ -17,3 +17,14 @@ export function leavesPath(digest: Digest): string {
   const { algorithm, hex } = digestParts(digest)
   return `private/leaves/${algorithm}/${hex}`
 }
+
+/** Returns the folder of a blob that a medium can't take as one file of `blobs/`, e.g. `parts/sha256/0a/<hex>`. */
+export function partsFolder(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest)
+  return `parts/${algorithm}/${hex.slice(0, 2)}/${hex}`
+}
+
+/** Returns the path of a part of such a blob, e.g. `parts/sha256/0a/<hex>/00000`. */
+export function partsPath(digest: Digest, part: number): string {
+  return `${partsFolder(digest)}/${String(part).padStart(5, '0')}`
+}

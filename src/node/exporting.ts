@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chunkBytes, dagOfLeaves, digestOf, type Frontier, type LogId, RejoinError } from '../core/index.ts'
 import {
   type FileFault,
@@ -36,6 +37,8 @@ export interface ExportResult {
   readonly events: number
   readonly blobs: number
   readonly bytes: number
+  /** bytes of blobs that had to be written; less than theirs where an interrupted run had written some */
+  readonly written: number
   /** blobs that the events name and that neither the node nor the medium has */
   readonly missing: number
   readonly bad: readonly FileFault[]
@@ -107,7 +110,7 @@ class Exporting {
     this.refuseWhereFull(needs, lineBytes)
     this.pace.expect(lineBytes + needs.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0))
     const isNew = grown.length > 0 || needs.length > 0
-    const logs = new Set(grown.map(({ log }) => log))
+    const logs = new Set([...grown.map(({ log }) => log), ...this.withNewTexts(usable)])
     target.begin()
     unlist(target, logs)
     await using own = Folder.open(node.root)
@@ -129,6 +132,7 @@ class Exporting {
       events: taken.events,
       blobs: done.blobs,
       bytes: taken.bytes + done.bytes,
+      written: done.written,
       missing,
       bad: this.bad,
       conflicts: taken.conflicts.length,
@@ -138,7 +142,18 @@ class Exporting {
 
   private nothing(): ExportResult {
     const { root, storeId } = this.target
-    return { events: 0, blobs: 0, bytes: 0, missing: 0, bad: [], conflicts: 0, unchanged: true, root, medium: storeId }
+    return {
+      events: 0,
+      blobs: 0,
+      bytes: 0,
+      written: 0,
+      missing: 0,
+      bad: [],
+      conflicts: 0,
+      unchanged: true,
+      root,
+      medium: storeId
+    }
   }
 
   private fault(fault: FileFault): void {
@@ -161,6 +176,16 @@ class Exporting {
     // an older copy of the medium was put back
     const isOlder = this.target.sizeOf(log) < put
     return Math.max(isOlder ? 0 : put, this.held.get(log)?.from ?? 0)
+  }
+
+  /** Returns the logs of which texts may be here that lie there as hashes: they came since, or a delta left them out. */
+  private withNewTexts(mark: MediumMark | undefined): readonly LogId[] {
+    const { store } = this.node
+    return store.listHeads().flatMap(({ log }) => {
+      if (this.target.sizeOf(log) === 0 || this.held.has(log)) return []
+      const isKnown = mark?.logs.has(log) === true && store.textsOf(log) <= mark.texts
+      return isKnown ? [] : [log]
+    })
   }
 
   private async lacking(needs: readonly BlobNeed[]): Promise<readonly BlobNeed[]> {
@@ -187,7 +212,7 @@ class Exporting {
 
   private refuseWhereFull(needs: readonly BlobNeed[], lineBytes: number): void {
     const { target } = this
-    const place = target.isThere ? target.root : target.parent
+    const place = existsSync(target.root) ? target.root : target.parent
     const { freeBytes, blockBytes } = roomOn(place)
     const needed = needs.reduce(
       (sum, { digest, sizeBytes = 0 }) => sum + rounded(Math.max(0, sizeBytes - target.blobs.partBytes(digest)), blockBytes),
@@ -211,7 +236,7 @@ class Exporting {
     needs: readonly BlobNeed[],
     artifacts: readonly ArtifactNeeds[],
     lines: ArtifactLines
-  ): Promise<{ readonly blobs: number; readonly bytes: number; readonly bad: number }> {
+  ): Promise<{ readonly blobs: number; readonly bytes: number; readonly written: number; readonly bad: number }> {
     const { target, node, options } = this
     let listedMs = performance.now()
     const lacking = new Set(needs.map(({ digest }) => digest))
@@ -236,7 +261,7 @@ class Exporting {
     for (const digest of taken.missing)
       this.fault({ path: digest, reason: 'it went away from this node meanwhile', code: 'E_NOT_FOUND' })
     await this.writeNodes(needs)
-    return { blobs: taken.done.length, bytes: taken.bytes, bad: taken.bad.length }
+    return { blobs: taken.done.length, bytes: taken.bytes, written: taken.written, bad: taken.bad.length }
   }
 
   /** The nodes of the DAG of a large blob go along, so that a reader can name a damaged chunk, and go on with an interrupted blob. */
@@ -267,6 +292,7 @@ class Exporting {
     const logs = new Map(node.store.listHeads().flatMap(({ log, size }) => (this.held.has(log) ? [] : [[log, size] as const])))
     writeMark(node.root, target.storeId, {
       seq: this.held.size === 0 ? seq : -1,
+      texts: seq,
       store: storeId,
       logs: new Map([...(before?.logs ?? []), ...logs]),
       blobCount: target.files.names('blobs/sha256').length,

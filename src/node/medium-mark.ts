@@ -10,6 +10,8 @@ import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
 export interface MediumMark {
   /** the number of this node's newest change then; nothing is new where it is the same */
   readonly seq: number
+  /** the number of the newest change whose texts were put there */
+  readonly texts: number
   /** this node's store, whose changes `seq` counts */
   readonly store: string
   readonly logs: ReadonlyMap<LogId, number>
@@ -30,11 +32,19 @@ export function readMark(root: string, medium: string): MediumMark | undefined {
   const bytes = readFileRangeSync(pathOf(root, medium), 0, 64 * 1024 * 1024)
   if (bytes === undefined) return undefined
   try {
-    const { seq, store, logs, blobCount, missing, at } = JSON.parse(textOf(bytes)) as Readonly<Record<string, unknown>>
+    const { seq, texts, store, logs, blobCount, missing, at } = JSON.parse(textOf(bytes)) as Readonly<Record<string, unknown>>
     if (typeof seq !== 'number' || typeof store !== 'string' || typeof blobCount !== 'number' || typeof at !== 'string')
       return undefined
     const sizes = Object.entries((logs ?? {}) as Readonly<Record<string, number>>).filter(([log]) => isLogId(log))
-    return { seq, store, blobCount, at, missing: Number(missing ?? 0), logs: new Map(sizes as [LogId, number][]) }
+    return {
+      seq,
+      texts: Number(texts ?? 0),
+      store,
+      blobCount,
+      at,
+      missing: Number(missing ?? 0),
+      logs: new Map(sizes as [LogId, number][])
+    }
   } catch (error) {
     // it only saves work
     if (error instanceof SyntaxError || error instanceof RejoinError) return undefined

@@ -33,8 +33,10 @@ import {
   folderVersion,
   hashesOf,
   ioError,
+  limitsOf,
   LogFolder,
   MediumBlobs,
+  type MediumLimits,
   Outside,
   readReplicaFile,
   replaceFileSync,
@@ -43,6 +45,7 @@ import {
   UrgentRecords
 } from '../store/index.ts'
 import { FolderLog } from './folder-log.ts'
+import { fillTexts, lackingTexts } from './folder-texts.ts'
 import { plainLog } from './plain.ts'
 import type { Taken } from './replica.ts'
 import { type Histories, rootOfFirst } from './histories.ts'
@@ -68,20 +71,22 @@ export class FolderReplica implements AsyncDisposable {
   readonly grown: Set<LogId> = new Set()
 
   private isBegun = false
+  private readonly limits: MediumLimits
   readonly histories: Histories = {
     rootAt: (log, size) => (this.urgent.fork(log) === undefined ? rootOfFirst(this.folderOf(log), size) : undefined),
     tileAsked: (log, roots, size) => firstOther(this.needFolder(log), roots, size),
     settle: async (log, theirs) => await this.settle(log, theirs)
   }
 
-  private constructor(root: string, network: string, storeId: string, isThere: boolean) {
+  private constructor(root: string, network: string, storeId: string, isThere: boolean, limits: MediumLimits) {
     this.root = root
     this.network = network
     this.storeId = storeId
+    this.limits = limits
     this.isThere = isThere
     this.files = new Outside(root)
     this.sums = Sums.open(this.files)
-    this.blobs = new MediumBlobs(this.files, this.sums)
+    this.blobs = new MediumBlobs(this.files, this.sums, limits)
     this.urgent = UrgentRecords.open(root)
   }
 
@@ -93,14 +98,15 @@ export class FolderReplica implements AsyncDisposable {
   static open(dir: string, network: string): FolderReplica {
     const root = placeIn(dir)
     const files = new Outside(root)
+    const found = limitsOf(existsSync(root) ? root : dirname(root))
     if (files.size('keys/writer') !== undefined)
       throw new RejoinError('E_EXISTS', `${root} is the data folder of a node, which writes it itself`, {
         hint: `rejoin import ${root} reads it`
       })
-    if (files.size('replica.json') === undefined) return new FolderReplica(root, network, hex(randomBytes(16)), false)
-    const { network: theirs, store } = readReplicaFile(files)
+    if (files.size('replica.json') === undefined) return new FolderReplica(root, network, hex(randomBytes(16)), false, found)
+    const { network: theirs, store, limits } = readReplicaFile(files)
     if (theirs !== network) throw new RejoinError('E_NETWORK', `${root} belongs to the network ${theirs}, not to ${network}`)
-    return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined)
+    return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined, { ...limits, ...found })
   }
 
   /** The folder that it lies in. */
@@ -112,7 +118,7 @@ export class FolderReplica implements AsyncDisposable {
   begin(): void {
     if (this.isBegun) return
     this.isBegun = true
-    if (!this.isThere) create(this.root, this.network, this.storeId)
+    if (!this.isThere) create(this.root, { network: this.network, store: this.storeId, limits: { ...this.limits } })
     this.blobs.prepare()
   }
 
@@ -247,12 +253,21 @@ export class FolderReplica implements AsyncDisposable {
     await Promise.resolve()
   }
 
-  seek(): readonly TextPull[] {
-    return []
+  seek(_node: Uint8Array, _store: Uint8Array, heads: readonly WireHead[]): readonly TextPull[] {
+    return heads.flatMap(({ log: hash, size }) => {
+      const log = logIdOfHash(hash)
+      const folder = this.folderOf(log)
+      if (folder === undefined) return []
+      const ranges = lackingTexts(folder, Math.min(size, folder.checkpoint?.size ?? 0))
+      return ranges.length === 0 ? [] : [{ log, ranges }]
+    })
   }
 
-  async takeTexts(_log: LogId, _block: EntryBlock): Promise<Taken> {
-    return await Promise.resolve({ events: 0, refused: 0, held: 0 })
+  async takeTexts(log: LogId, block: EntryBlock): Promise<Taken> {
+    this.begin()
+    const events = fillTexts(this.needFolder(log), block)
+    if (events > 0) this.grown.add(log)
+    return await Promise.resolve({ events, refused: 0, held: 0 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -299,7 +314,10 @@ export function placeIn(dir: string): string {
   return names.every((name) => ours.has(name)) ? dir : join(dir, 'rejoin')
 }
 
-function create(root: string, network: string, store: string): void {
+function create(
+  root: string,
+  { limits, ...is }: { readonly network: string; readonly store: string; readonly limits: MediumLimits }
+): void {
   try {
     mkdirSync(root, { recursive: true })
     for (const folder of ['logs', 'blobs/sha256', 'tmp']) mkdirSync(join(root, folder), { recursive: true })
@@ -312,7 +330,11 @@ function create(root: string, network: string, store: string): void {
     utf8('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
     { durable: true }
   )
-  replaceFileSync(join(root, 'replica.json'), sealed({ format: 'rejoin', version: folderVersion, network, store }), {
-    durable: true
-  })
+  replaceFileSync(
+    join(root, 'replica.json'),
+    sealed({ format: 'rejoin', version: folderVersion, ...is, ...(Object.keys(limits).length > 0 && { limits: { ...limits } }) }),
+    {
+      durable: true
+    }
+  )
 }

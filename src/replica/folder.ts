@@ -19,7 +19,7 @@ import {
   verifyCheckpoint,
   verifyCoseCheckpoint
 } from '../core/index.ts'
-import { Outside, readFully, readReplicaFile, sharedMemory } from '../store/index.ts'
+import { Outside, partsOf, readFully, readReplicaFile, sharedMemory } from '../store/index.ts'
 import type { FileFault, FileHead, FileReplica, Waiting } from './file-replica.ts'
 import { FolderLog } from './folder-log.ts'
 
@@ -136,17 +136,29 @@ export class Folder implements FileReplica {
   }
 
   async size(digest: Digest): Promise<number | undefined> {
-    return await Promise.resolve(this.files.size(blobPath(digest)))
+    return await Promise.resolve(this.files.size(blobPath(digest)) ?? partsOf(this.files, digest)?.sizeBytes)
   }
 
   /** Returns the digests of all blobs that lie there. */
   blobDigests(): readonly Digest[] {
-    return (['sha256', 'sha512'] as const).flatMap((algorithm) =>
+    const inParts = (['sha256', 'sha512'] as const).flatMap((algorithm) =>
+      this.files
+        .names(`parts/${algorithm}`)
+        .filter((two) => /^[0-9a-f]{2}$/.test(two))
+        .flatMap((two) =>
+          this.files
+            .names(`parts/${algorithm}/${two}`)
+            .map((name) => `${algorithm}:${name}`)
+            .filter(isDigest)
+        )
+    )
+    const whole = (['sha256', 'sha512'] as const).flatMap((algorithm) =>
       this.files
         .names(`blobs/${algorithm}`)
         .map((name) => `${algorithm}:${name}`)
         .filter(isDigest)
     )
+    return [...whole, ...inParts]
   }
 
   async *blob(digest: Digest, fromByte: number, { signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
@@ -157,6 +169,21 @@ export class Folder implements FileReplica {
       if (bytes !== undefined && bytes.length > fromByte) yield bytes.subarray(fromByte)
       return
     }
+    const parts = this.files.size(path) === undefined ? partsOf(this.files, digest) : undefined
+    if (parts === undefined) yield* this.pieces(path, digest, fromByte, signal)
+    else
+      for (const [part, one] of parts.paths.entries()) {
+        const start = part * parts.partBytes
+        if (fromByte < start + parts.partBytes) yield* this.pieces(one, digest, Math.max(0, fromByte - start), signal)
+      }
+  }
+
+  private async *pieces(
+    path: string,
+    digest: Digest,
+    fromByte: number,
+    signal: AbortSignal
+  ): AsyncGenerator<Uint8Array, void, void> {
     const file = await this.files.open(path)
     if (file === undefined) throw new RejoinError('E_NOT_FOUND', `blob ${digest} is not there`)
     try {

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isLogId, type LogId } from '../core/index.ts'
 import { checkBlobs } from './fsck-blobs.ts'
 import { checkKeys } from './fsck-keys.ts'
+import { checkMedium } from './fsck-medium.ts'
 import { checkLog, type CheckedLog } from './fsck-log.ts'
 import { checkForks, checkIncoming, checkPrivateEntries } from './fsck-private.ts'
 import { type Checked, type Fault, type FsckRun, namesIn } from './fsck-run.ts'
@@ -52,6 +53,7 @@ export async function* verifyFolder(root: string, { onProgress, signal }: Verify
   yield* checkCosigned(root, logs)
   yield* checkKeys(root, logs)
   yield* checkBlobs(run)
+  yield* checkMedium(run)
   await run.step()
   return { ...counts }
 }

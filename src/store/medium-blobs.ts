@@ -1,25 +1,35 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, unlinkSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   blobPath,
   chunkBytes,
   cidOfDigest,
+  codeOf,
   dagOfLeaves,
   type Digest,
   digestParts,
+  maxBlobBytes,
   partPath,
+  partsPath,
   rawCid,
   RejoinError,
   sha256
 } from '../core/index.ts'
-import { deleteFile, moveFile, openRegular, readFully, sharedMemory } from './blob-file.ts'
+import { deleteFile, moveFile, readFully } from './blob-file.ts'
 import { PartialBlob, type PartShape } from './blob-part.ts'
 import type { PutOptions, StoredBlob, UnstoredBlob } from './blob-put.ts'
 import { writeSmall, writeStream } from './blob-write.ts'
 import { ioError, syncFolder } from './file.ts'
 import type { Outside } from './outside.ts'
+import { type OpenBlob, PartedBlob } from './parted-blob.ts'
+import { partsOf } from './parts.ts'
+import type { MediumLimits } from './replica-file.ts'
 import type { Sums } from './sums.ts'
+
+/** the largest part of a blob: a medium that takes more takes it whole */
+const maxPartBytes = 1024 * chunkBytes
 
 /**
  * The blobs of a medium that is written. A blob gets its name only after its file was synced, read back and found right; so a name there is never short
@@ -32,16 +42,22 @@ export class MediumBlobs {
   /** called after blobs got their names */
   onKept: () => void = () => {}
 
-  constructor(files: Outside, sums: Sums) {
+  private readonly limits: { fileBytes: number; names: number }
+  /** names in `blobs/sha256` */
+  private names = 0
+
+  constructor(files: Outside, sums: Sums, limits: MediumLimits = {}) {
     this.root = files.root
     this.files = files
     this.sums = sums
+    this.limits = { fileBytes: limits.fileBytes ?? maxBlobBytes, names: limits.names ?? Number.POSITIVE_INFINITY }
   }
 
   /** Makes the folders that blobs are written to, and deletes temporary files that no run can go on with. @throws E_NO_SPACE E_PERMISSION E_IO */
   prepare(): void {
     try {
       for (const folder of ['blobs/sha256', 'tmp']) mkdirSync(join(this.root, folder), { recursive: true })
+      this.names = this.files.names('blobs/sha256').length
       for (const name of this.files.names('tmp'))
         if (/^put-[0-9a-f]{24}\.part$/.test(name)) unlinkSync(join(this.root, 'tmp', name))
     } catch (cause) {
@@ -53,19 +69,50 @@ export class MediumBlobs {
   async isWhole(digest: Digest, sizeBytes: number): Promise<boolean> {
     const path = blobPath(digest)
     const { algorithm, hex } = digestParts(digest)
-    if (this.files.size(path) !== sizeBytes) return false
+    const size = this.files.size(path)
+    if (size === undefined) return await this.isWholeInParts(digest, sizeBytes)
+    if (size !== sizeBytes) return false
     if (algorithm === 'sha256' && this.sums.has(path, hex)) return true
-    return await this.isRight(join(this.root, path), digest, sizeBytes)
+    return await this.isRight([path], digest)
+  }
+
+  private async isWholeInParts(digest: Digest, sizeBytes: number): Promise<boolean> {
+    try {
+      const parts = partsOf(this.files, digest)
+      if (parts?.sizeBytes !== sizeBytes) return false
+      return parts.paths.every((path) => this.sums.lists(path)) || (await this.isRight(parts.paths, digest))
+    } catch (error) {
+      if (codeOf(error) !== 'E_BAD_OBJECT') throw error
+      return false
+    }
   }
 
   /** Returns how much of a large blob an interrupted run left. */
   partBytes(digest: Digest): number {
-    return this.files.size(partPath(digest)) ?? 0
+    return this.files.size(partPath(digest)) ?? partsOf(this.files, digest)?.sizeBytes ?? 0
   }
 
   /** Returns the bytes of a blob, counted, or undefined where it is not there. */
   size(digest: Digest): number | undefined {
-    return this.files.size(blobPath(digest))
+    return this.files.size(blobPath(digest)) ?? partsOf(this.files, digest)?.sizeBytes
+  }
+
+  /** Returns whether a blob goes to several files: then the hashes of its chunks must be known. */
+  needsParts(sizeBytes: number): boolean {
+    return sizeBytes > this.limits.fileBytes
+  }
+
+  /** Takes note that the medium took no file of so many bytes, and returns whether that can be helped. */
+  shrink(sizeBytes: number): boolean {
+    const fileBytes = Math.floor((sizeBytes - 1) / chunkBytes) * chunkBytes
+    if (fileBytes < chunkBytes || fileBytes >= this.limits.fileBytes) return false
+    this.limits.fileBytes = fileBytes
+    return true
+  }
+
+  /** Where a blob of one file goes: to `blobs/`, unless that folder has as many names as it can have. */
+  private placeOf(digest: Digest): string {
+    return this.names < this.limits.names ? blobPath(digest) : partsPath(digest, 0)
   }
 
   /** Keeps a blob whose chunks are not known; one that was cut off begins anew. @throws as BlobStore.put */
@@ -107,69 +154,101 @@ export class MediumBlobs {
   }
 
   /** Opens what is there of a large blob. @throws as BlobStore.partial */
-  async partial(digest: Digest, shape: PartShape): Promise<PartialBlob> {
+  async partial(digest: Digest, shape: PartShape): Promise<OpenBlob> {
+    if (this.needsParts(shape.sizeBytes)) {
+      const most = Math.min(maxPartBytes, Math.floor(this.limits.fileBytes / chunkBytes) * chunkBytes)
+      return await PartedBlob.open(this.root, digest, shape, most)
+    }
     return await PartialBlob.open(this.root, digest, shape, () => {}, { hashesWhole: false, syncEveryChunks: 4 })
   }
 
   /** Gives a blob that is all there its name, once it was read back. @throws as BlobStore.finish */
-  async finish(part: PartialBlob): Promise<StoredBlob> {
-    await part.complete()
-    await part[Symbol.asyncDispose]()
-    const { digest, shape, path } = part
-    await this.readBack(path, digest, shape.sizeBytes)
-    await this.adopt([{ path, digest }])
+  async finish(part: OpenBlob): Promise<StoredBlob> {
+    const { digest, shape } = part
+    if (part instanceof PartialBlob) {
+      await part.complete()
+      await part[Symbol.asyncDispose]()
+      await this.readBack(part.path, digest, shape.sizeBytes)
+      await this.adopt([{ path: part.path, digest }])
+    } else if (part instanceof PartedBlob) {
+      await part[Symbol.asyncDispose]()
+      if (!part.isWhole || !(await this.isRight(part.paths, digest))) throw misread(digest)
+      this.onKept()
+    }
     return { digest, sizeBytes: shape.sizeBytes, cid: dagOfLeaves(shape.leaves, shape.sizeBytes).root }
   }
 
   private async adopt(files: readonly { readonly path: string; readonly digest: Digest }[]): Promise<void> {
     const folders = new Set<string>()
+    const kept: { readonly path: string; readonly digest: Digest }[] = []
     for (const { path, digest } of files) {
-      const target = join(this.root, blobPath(digest))
+      const place = this.placeOf(digest)
+      const target = join(this.root, place)
       await moveFile(path, target)
       folders.add(dirname(target))
+      kept.push({ path: place, digest })
+      this.names++
     }
     for (const folder of folders) await syncFolder(folder)
-    for (const { digest } of files) {
+    for (const { path, digest } of kept) {
       const { algorithm, hex } = digestParts(digest)
-      if (algorithm === 'sha256') this.sums.add(blobPath(digest), hex)
+      if (algorithm === 'sha256') this.sums.add(path, hex)
     }
     this.onKept()
   }
 
   /** Reads a file that was written and compares it with its digest. @throws E_IO; then the file is gone */
   private async readBack(path: string, digest: Digest, sizeBytes: number): Promise<void> {
-    if (await this.isRight(path, digest, sizeBytes)) return
+    if (
+      this.files.size(pathBelow(this.root, path)) === sizeBytes &&
+      (await this.isRight([pathBelow(this.root, path)], digest, blobPath(digest)))
+    )
+      return
     await deleteFile(path)
     throw misread(digest)
   }
 
-  private async isRight(path: string, digest: Digest, sizeBytes: number): Promise<boolean> {
-    const file = await openRegular(path)
-    if (file === undefined) return false
+  /** Reads files and compares them with a digest; where they have it, they are listed. @param as the name under which a single one is listed */
+  private async isRight(paths: readonly string[], digest: Digest, as?: string): Promise<boolean> {
     const { algorithm, hex } = digestParts(digest)
-    const hash = createHash(algorithm)
-    const plain = algorithm === 'sha256' ? undefined : createHash('sha256')
-    try {
-      const memory = [0, 1].map(() => sharedMemory(chunkBytes))
-      const load = async (at: number): Promise<Uint8Array> => {
-        const bytes = (memory[(at / chunkBytes) % 2] as Uint8Array).subarray(0, Math.max(0, Math.min(chunkBytes, sizeBytes - at)))
-        await readFully(file, bytes, at, path)
-        return bytes
+    const whole = createHash(algorithm)
+    const sums: string[] = []
+    for (const path of paths) {
+      const file = await this.files.open(path)
+      if (file === undefined) return false
+      // of a blob in one file the sum is that of the blob
+      const own = paths.length > 1 || algorithm !== 'sha256' ? createHash('sha256') : undefined
+      try {
+        const { size } = await file.stat()
+        for await (const bytes of readAhead(file, size, path)) {
+          whole.update(bytes)
+          own?.update(bytes)
+        }
+      } finally {
+        await file.close()
       }
-      let next = load(0)
-      for (let at = 0; at < sizeBytes; at += chunkBytes) {
-        const bytes = await next
-        next = load(at + chunkBytes)
-        next.catch(() => {})
-        hash.update(bytes)
-        plain?.update(bytes)
-      }
-    } finally {
-      await file.close()
+      sums.push(own?.digest('hex') ?? hex)
     }
-    if (hash.digest('hex') !== hex) return false
-    this.sums.add(blobPath(digest), plain?.digest('hex') ?? hex)
+    if (whole.digest('hex') !== hex) return false
+    for (const [i, path] of paths.entries()) this.sums.add(as ?? path, sums[i] as string)
     return true
+  }
+}
+
+/** Yields a file in pieces of 1 MiB, each valid until the next one is asked for. */
+async function* readAhead(file: FileHandle, sizeBytes: number, path: string): AsyncGenerator<Uint8Array, void, void> {
+  const memory = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(chunkBytes, sizeBytes)))
+  const load = async (at: number): Promise<Uint8Array> => {
+    const bytes = (memory[(at / chunkBytes) % 2] as Uint8Array).subarray(0, Math.max(0, Math.min(chunkBytes, sizeBytes - at)))
+    await readFully(file, bytes, at, path)
+    return bytes
+  }
+  let next = load(0)
+  for (let at = 0; at < sizeBytes; at += chunkBytes) {
+    const bytes = await next
+    next = load(at + chunkBytes)
+    next.catch(() => {})
+    yield bytes
   }
 }
 

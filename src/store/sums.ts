@@ -40,6 +40,11 @@ export class Sums {
     return this.listed.get(path) === sum
   }
 
+  /** Returns whether a file is listed, with whatever sum. */
+  lists(path: string): boolean {
+    return this.listed.has(path)
+  }
+
   /** Lists a file. */
   add(path: string, sum: string): void {
     this.listed.set(path, sum)

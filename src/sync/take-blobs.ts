@@ -12,10 +12,11 @@ import {
   hex,
   linksOfNode,
   parseDigest,
-  RejoinError
+  RejoinError,
+  sha256
 } from '../core/index.ts'
 import { type FileFault, faultIn, type FileReplica } from '../replica/index.ts'
-import type { PartialBlob, PartShape, PutOptions, ResumableBlob, StoredBlob, UnstoredBlob } from '../store/index.ts'
+import type { OpenBlob, PartShape, PutOptions, ResumableBlob, StoredBlob, UnstoredBlob } from '../store/index.ts'
 
 /** A blob that is wanted. */
 export interface BlobNeed {
@@ -31,10 +32,14 @@ export interface BlobTarget {
   readonly size: (digest: Digest) => number | undefined
   readonly put: (source: AsyncIterable<Uint8Array>, options: PutOptions) => Promise<StoredBlob>
   readonly putMany: (blobs: readonly UnstoredBlob[], options?: Omit<PutOptions, 'digest'>) => Promise<readonly StoredBlob[]>
-  readonly partial: (digest: Digest, shape: PartShape) => Promise<PartialBlob>
+  readonly partial: (digest: Digest, shape: PartShape) => Promise<OpenBlob>
   /** where a blob that comes without the hashes of its chunks goes on behind what an earlier run got */
   readonly resumable?: (digest: Digest) => Promise<ResumableBlob>
-  readonly finish: (part: PartialBlob, options?: { readonly private?: boolean }) => Promise<StoredBlob>
+  /** true: a blob of this size can only come in chunks whose hashes are known */
+  readonly needsParts?: (sizeBytes: number) => boolean
+  /** Takes note that no file of so many bytes could be written. @returns whether the blob may be tried again */
+  readonly shrink?: (sizeBytes: number) => boolean
+  readonly finish: (part: never, options?: { readonly private?: boolean }) => Promise<StoredBlob>
 }
 
 /** How blobs are taken. */
@@ -53,7 +58,10 @@ export interface TakeBlobsOptions {
 /** What came of it. */
 export interface BlobsTaken {
   readonly done: readonly Digest[]
+  /** bytes of those that are done */
   readonly bytes: number
+  /** bytes that were brought, without those that an interrupted run had brought before */
+  readonly written: number
   /** not there */
   readonly missing: readonly Digest[]
   /** there and damaged, or unreadable */
@@ -85,6 +93,7 @@ class BlobTaking {
   private readonly missing: Digest[] = []
   private readonly bad: FileFault[] = []
   private bytes = 0
+  private written = 0
   private group: { readonly bytes: Uint8Array; readonly digest: Digest }[] = []
   private gathered = 0
 
@@ -101,8 +110,8 @@ class BlobTaking {
       await this.take(need)
     }
     await this.putGroup()
-    const { done, missing, bad, bytes } = this
-    return { done, missing, bad, bytes }
+    const { done, missing, bad, bytes, written } = this
+    return { done, missing, bad, bytes, written }
   }
 
   private fault(fault: FileFault): void {
@@ -132,7 +141,8 @@ class BlobTaking {
       return
     }
     await this.putGroup()
-    const leaves = await this.leavesOf(need, size)
+    const leaves =
+      (await this.leavesOf(need, size)) ?? (this.target.needsParts?.(size) === true ? await this.hashed(digest) : undefined)
     if (leaves === undefined) await this.takeWhole(digest, size)
     else await this.takeChunks(digest, { sizeBytes: size, leaves })
   }
@@ -160,6 +170,7 @@ class BlobTaking {
     await this.target.putMany(group, { private: this.options.private })
     for (const { digest, bytes } of group) {
       this.finished(digest, bytes.length)
+      this.written += bytes.length
       this.options.onBytes?.(bytes.length)
     }
   }
@@ -181,6 +192,7 @@ class BlobTaking {
     try {
       if (await this.resumed(digest, sizeBytes)) return
       await this.target.put(counted(this.source.blob(digest, 0, { signal })), { digest, sizeBytes, private: isPrivate })
+      this.written += sizeBytes
       this.finished(digest, sizeBytes)
     } catch (error) {
       this.fault(faultOf(error, pathOf(digest)))
@@ -227,8 +239,10 @@ class BlobTaking {
         for await (const piece of this.source.blob(digest, chunk * chunkBytes, { signal })) {
           if (piece.length !== part.bytesOf(chunk))
             throw new RejoinError('E_BAD_OBJECT', `${digest} came in pieces that are no chunks`)
-          if (await part.write(chunk, piece)) onBytes?.(piece.length)
-          else {
+          if (await part.write(chunk, piece)) {
+            this.written += piece.length
+            onBytes?.(piece.length)
+          } else {
             badChunks++
             this.fault({
               path: pathOf(digest),
@@ -242,10 +256,29 @@ class BlobTaking {
         }
       }
       if (badChunks > 0) return
-      await this.target.finish(part, { private: isPrivate === true })
+      await this.target.finish(part as never, { private: isPrivate === true })
       this.finished(digest, shape.sizeBytes)
     } catch (error) {
-      this.fault(faultOf(error, pathOf(digest)))
+      if (codeOf(error) !== 'E_NO_SPACE') {
+        this.fault(faultOf(error, pathOf(digest)))
+        return
+      }
+      // a full medium has more use for the room than for a part of a blob
+      await part.discard()
+      if (!isTooLarge(error) || this.target.shrink?.(chunk * chunkBytes + 1) !== true) throw error
+      await this.takeChunks(digest, shape)
+    }
+  }
+
+  /** Reads a blob once for the hashes of its chunks. */
+  private async hashed(digest: Digest): Promise<Uint8Array | undefined> {
+    const leaves: Uint8Array[] = []
+    try {
+      for await (const piece of this.source.blob(digest, 0, { signal: this.options.signal })) leaves.push(sha256(piece))
+      return concat(leaves)
+    } catch (error) {
+      this.fault(faultIn(error, pathOf(digest)))
+      return undefined
     }
   }
 
@@ -271,6 +304,11 @@ class BlobTaking {
     if (!hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', `the node ${cid} is damaged`)
     return bytes
   }
+}
+
+/** Whether it was the size of the file that could not be had, and not the room. */
+function isTooLarge(error: unknown): boolean {
+  return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'EFBIG'
 }
 
 /** What the source did is a fault of one blob; what the target can't do stops everything. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import {
+  appendLines,
   codeOf,
-  concat,
   encodeWithheld,
   equal,
+  foldEdge,
   type EntryBlock,
   hashOfLogId,
   isOfWriter,
@@ -29,6 +30,7 @@ import {
   type Taken
 } from '../replica/index.ts'
 import { readerOf } from './inquire.ts'
+import { blockOf, patchedBlock } from './mend.ts'
 
 /** What a Taker brings things into: a node's own replica, whose gate judges everything, or a folder, which carries what it is given. */
 export type TakeTarget = Pick<
@@ -66,6 +68,9 @@ export interface TakeResult extends Taken {
   readonly faults: readonly FileFault[]
   readonly conflicts: readonly LogId[]
 }
+
+/** What is here parts from what is offered within the tile in which it ends, which only the lines show. */
+class OtherHistory extends Error {}
 
 /** a catch-up over more entries than this is noted, so that it can go on after a restart */
 const prepareEntries = 4096
@@ -131,7 +136,8 @@ export class Taker {
             this.count(await this.target.takeTexts(log, block, new Uint8Array(32)))
           }
       } catch (error) {
-        this.fault(faultIn(error, `logs/${log}`))
+        const fault = faultIn(error, `logs/${log}`)
+        if (!this.faults.some(({ path }) => path === fault.path)) this.fault(fault)
       }
   }
 
@@ -181,6 +187,20 @@ export class Taker {
   }
 
   private async pull(source: FileReplica, head: FileHead, pull: Pull): Promise<void> {
+    try {
+      await this.pullProven(source, head, pull)
+    } catch (error) {
+      if (!(error instanceof OtherHistory)) throw error
+      const back = this.target.retreat?.(pull)
+      if (back !== undefined) await this.pull(source, head, back)
+      else {
+        const whole = await this.planFor(source, head, { ...pull, have: new Tree() })
+        if (whole !== undefined) await this.contradict(source, head, whole.plan.offer)
+      }
+    }
+  }
+
+  private async pullProven(source: FileReplica, head: FileHead, pull: Pull): Promise<void> {
     const planned = await this.planFor(source, head, pull)
     if (planned === undefined) return
     const { plan, from } = planned
@@ -256,6 +276,7 @@ export class Taker {
           yield proven
         }
       } catch (error) {
+        if (at === plan.from && at % tileWidth !== 0 && (await this.isRightTile(source, plan, at))) throw new OtherHistory()
         const mended = await this.mend(source, plan, at, faultIn(error, `logs/${log}`))
         const last = mended.at(-1) as ProvenBlock
         at = last.from + last.count
@@ -274,12 +295,17 @@ export class Taker {
     const tile = Math.floor(at / tileWidth)
     const end = Math.min((tile + 1) * tileWidth, plan.to)
     // of several tiles in one block only one may be damaged
-    const alone = await this.tryProof(plan, async () => await blockOf(source.blocks(log, at, end, { signal: this.signal })))
+    const alone = await this.tryProof(plan, async () => {
+      const block = await blockOf(source.blocks(log, at, end, { signal: this.signal }))
+      if (block.from !== at) throw new RejoinError('E_WITHHELD', `entries of log ${log} before ${at} are there as one hash only`)
+      return block
+    })
     if (alone !== undefined) return alone
     const leaves = await source.leaves(log, tile, end - tile * tileWidth, { signal: this.signal })
     const whole = plan.wholeTile(tile)
     const patched =
-      leaves && (await this.tryProof(plan, async () => await this.patched(source, log, { from: at, to: end, leaves })))
+      leaves &&
+      (await this.tryProof(plan, async () => await patchedBlock(source, log, { from: at, to: end, leaves, signal: this.signal })))
     const run =
       whole === undefined || at % tileWidth !== 0 || at === 0
         ? undefined
@@ -294,6 +320,24 @@ export class Taker {
     return proven
   }
 
+  /** Returns whether the tile in which what is here ends is as the signed head has it: then what is here is another history. */
+  private async isRightTile(source: FileReplica, plan: Plan, at: number): Promise<boolean> {
+    const tile = Math.floor(at / tileWidth)
+    const end = Math.min((tile + 1) * tileWidth, plan.to)
+    try {
+      const tree = new Tree()
+      const block = await blockOf(source.blocks(plan.offer.checkpoint.log, tile * tileWidth, end, { signal: this.signal }))
+      const lines = linesOf(block)
+      // a run that reaches over what is here does not show whether it is the same history
+      if (!lines.some(({ index }) => index === at)) return false
+      appendLines(tree, lines)
+      return equal(tree.root(), plan.wholeTile(tile) ?? foldEdge(plan.offer.edge))
+    } catch (error) {
+      faultIn(error, '')
+      return false
+    }
+  }
+
   private async tryProof(plan: Plan, make: () => Promise<EntryBlock>): Promise<readonly ProvenBlock[] | undefined> {
     try {
       return plan.prove(await make())
@@ -301,43 +345,6 @@ export class Taker {
       faultIn(error, '')
       return undefined
     }
-  }
-
-  /** Returns the entries [from, to) with those that don't have their leaf hashes as hashes only. */
-  private async patched(
-    source: FileReplica,
-    log: LogId,
-    { from, to, leaves }: { readonly from: number; readonly to: number; readonly leaves: Uint8Array }
-  ): Promise<EntryBlock> {
-    const texts = await this.linesThatFit(source, log, from, to, leaves)
-    const parts: Uint8Array[] = []
-    for (let index = from; index < to; index++) {
-      const slot = (index % tileWidth) * 32
-      parts.push(texts.get(index) ?? utf8(`${encodeWithheld({ hash: leaves.subarray(slot, slot + 32), size: 1 })}\n`))
-    }
-    return { from, count: to - from, text: concat(parts) }
-  }
-
-  private async linesThatFit(
-    source: FileReplica,
-    log: LogId,
-    from: number,
-    to: number,
-    leaves: Uint8Array
-  ): Promise<ReadonlyMap<number, Uint8Array>> {
-    const fits = new Map<number, Uint8Array>()
-    try {
-      for await (const block of source.blocks(log, from, to, { signal: this.signal }))
-        for (const { index, withheld, hash, start, end } of linesOf(block)) {
-          const slot = index % tileWidth
-          if (!withheld && Buffer.compare(hash, leaves.subarray(slot * 32, slot * 32 + 32)) === 0)
-            fits.set(index, block.text.slice(start, end + 1))
-        }
-    } catch (error) {
-      // what came before it stands
-      faultIn(error, '')
-    }
-    return fits
   }
 
   private count({ events, refused, held }: Taken): void {
@@ -351,13 +358,4 @@ export class Taker {
 function isOtherHashes(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'E_ROOT' || code === 'E_TILE' || code === 'E_INCOMPLETE' || code === 'E_LINE' || code === 'E_WITHHELD'
-}
-
-async function blockOf(blocks: AsyncIterable<EntryBlock>): Promise<EntryBlock> {
-  const all = await Array.fromAsync(blocks)
-  return {
-    from: all[0]?.from ?? 0,
-    count: all.reduce((sum, { count }) => sum + count, 0),
-    text: concat(all.map(({ text }) => text))
-  }
 }

@@ -20,12 +20,13 @@ export interface Contents {
 }
 
 /** Writes a log as a node that passes all of it on does. */
-export function writeLog(root: string, { log, lines, checkpoint, cose }: SampleLog): void {
+export async function writeLog(root: string, { log, lines, checkpoint, cose }: SampleLog): Promise<void> {
   const folder = LogFolder.create(root, log, lines[0] as Uint8Array)
   const text = utf8(lines.map((line) => `${textOf(line)}\n`).join(''))
   folder.append({ from: 0, count: lines.length, text })
   folder.commit(checkpoint, cose.bytes, false)
   folder.writePartialTile()
+  await folder.close()
 }
 
 /** Makes a folder with two logs, of 700 and of 3 entries, and three blobs, one of them of several chunks. */
@@ -33,7 +34,7 @@ export async function sampleContents(root: string): Promise<Contents> {
   await using made = FolderReplica.open(root, 'lab')
   made.begin()
   const logs = [sampleLog(700, 'writer'), sampleLog(3, 'other')]
-  for (const one of logs) writeLog(root, one)
+  for (const one of logs) await writeLog(root, one)
   const blobs = new Map<Digest, Uint8Array>()
   for (const bytes of [utf8('small'), new Uint8Array(0), randomBytes(2 * chunkBytes + 17)]) {
     await openBlobs(root).put(bytes)

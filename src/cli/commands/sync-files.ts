@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream'
 import { RejoinError } from '../../core/index.ts'
 import { mergeFolders, replicaWord } from '../../node/index.ts'
+import { type AnyRecord, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
-import { printJson } from '../output.ts'
 import { absoluteWord, exitOf, files, showRecord } from './files.ts'
 
 /** Syncs with a replica of files, or two of them with each other, which needs no node. @returns the exit code */
@@ -11,8 +12,14 @@ export async function syncFiles(context: Context, words: readonly string[]): Pro
   // nothing can be written there
   if (second === undefined && replicaWord(first).kind === 'web') return await files(context, 'import', { replica: first })
   if (second === undefined) return await files(context, 'sync-files', { replica: first })
-  const result = await mergeFolders(await absoluteWord(first), await absoluteWord(second), context.signal)
-  if (context.json) printJson(result)
-  else showRecord({ ...result, verb: 'sync' }, `${first} and ${second}`)
-  return exitOf({ ...result })
+  const records: AnyRecord[] = []
+  const work = mergeFolders(await absoluteWord(first), await absoluteWord(second), {
+    signal: context.signal,
+    say: (record) => {
+      if (record.kind !== 'progress') records.push(record as AnyRecord)
+    }
+  })
+  const result = { ...(await work) }
+  await printAll(context, Readable.from([...records, result]), (record) => showRecord(record, `${first} and ${second}`))
+  return exitOf(result)
 }
