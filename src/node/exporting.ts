@@ -61,13 +61,13 @@ const listEveryMs = 5000
  */
 export async function exportTo(node: Node, dir: string, options: ExportOptions): Promise<ExportResult> {
   if (!node.writer.lacksTail) node.writer.sign()
-  let root = dir
+  let root: string | undefined
   try {
     await using target = FolderReplica.open(dir, node.store.network)
     root = target.root
     return await new Exporting(node, target, options).run()
   } catch (error) {
-    throw asGone(error, root)
+    throw root === undefined ? error : asGone(error, root)
   }
 }
 

@@ -307,6 +307,8 @@ export function placeIn(dir: string): string {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' && existsSync(join(dir, '..'))) return dir
+    if (code === 'ENOENT')
+      throw new RejoinError('E_NOT_FOUND', `there is no folder ${dir}`, { cause, hint: 'is the medium mounted?' })
     if (code === 'ENOTDIR') throw new RejoinError('E_USAGE', `${dir} is not a folder`)
     throw ioError(cause, 'read', dir)
   }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Digest,
@@ -37,6 +37,7 @@ const maxSigned = 100_000
 export function rootOfReplica(dir: string): string {
   for (const root of [dir, join(dir, 'rejoin')]) if (existsSync(join(root, 'replica.json'))) return root
   if (!existsSync(dir)) throw new RejoinError('E_NOT_FOUND', `there is no folder ${dir}`, { hint: 'is the medium mounted?' })
+  if (statSync(dir).isFile()) throw new RejoinError('E_USAGE', `${dir} is a file and no replica`)
   throw new RejoinError('E_NO_DATA', `there is no replica in ${dir}`, { hint: `rejoin export ${dir} writes one` })
 }
 
