@@ -60,8 +60,9 @@ export function addLarge({ data }: RejoinEvent, found: Set<Digest>): void {
 
 /** Yields the events that are passed on. */
 export function* relayedEvents(store: Store): Generator<RejoinEvent, void, void> {
-  for (const { log, size } of store.listHeads()) {
-    const { entries } = store.needFolder(log)
+  for (const { log } of store.listHeads()) {
+    // of the own log also what was appended just now and is not signed yet
+    const { entries, size } = store.needFolder(log)
     for (let at = 0; at < size; ) {
       const block = entries.read(at, size)
       for (const { withheld, start, end } of linesOf(block)) if (!withheld) yield parseEvent(block.text.subarray(start, end))

@@ -11,12 +11,11 @@ import {
   type RejoinEvent
 } from '../core/index.ts'
 import { eventsNamed, listRepository, nameOf, type Node } from '../node/index.ts'
+import { Links } from './links.ts'
 
 const maxManifestBytes = 4 * 1024 * 1024
 const maxRepositories = 256
 const maxDepth = 8
-/** uploads that no manifest names yet are known to be in a repository for so many */
-const maxLinks = 100_000
 
 /** What the manifests of a repository say of a blob. */
 export interface Content {
@@ -52,12 +51,13 @@ interface Repository {
 export class Contents implements Disposable {
   private readonly node: Node
   private readonly repositories = new Map<string, Promise<Repository>>()
-  private readonly links = new Map<string, number>()
+  private readonly links: Links
   private rules: unknown
   private readonly stop: () => void
 
   constructor(node: Node) {
     this.node = node
+    this.links = new Links(node.blobs, Date.now())
     this.rules = node.gate.rules
     this.stop = node.onAccepted((accepted) => {
       for (const { log, index, event, verdict } of accepted) {
@@ -78,29 +78,22 @@ export class Contents implements Disposable {
 
   /** Takes note that a blob was uploaded to, or mounted into, a repository. */
   link(name: string, digest: Digest): void {
-    const key = `${name} ${digest}`
-    this.links.delete(key)
-    this.links.set(key, Date.now())
-    for (const oldest of this.links.keys()) {
-      if (this.links.size <= maxLinks) break
-      this.links.delete(oldest)
-    }
+    this.links.add(name, digest, Date.now())
   }
 
   /** Takes note that an uploaded blob was taken away; returns whether it was there. */
   unlink(name: string, digest: Digest): boolean {
-    return this.links.delete(`${name} ${digest}`)
+    return this.links.remove(name, digest, Date.now())
   }
 
   /** Returns whether a blob was uploaded to a repository and is still here. */
   isLinked(name: string, digest: Digest): boolean {
-    return this.links.has(`${name} ${digest}`) && this.node.blobs.has(digest)
+    return this.links.has(name, digest)
   }
 
   /** Returns whether a blob was uploaded to any repository. */
   isLinkedAnywhere(digest: Digest): boolean {
-    for (const key of this.links.keys()) if (key.endsWith(` ${digest}`)) return true
-    return false
+    return this.links.hasAnywhere(digest)
   }
 
   /** Returns what a repository's manifests say of a blob, undefined where none names it. */
@@ -216,6 +209,7 @@ export class Contents implements Disposable {
 
   [Symbol.dispose](): void {
     this.stop()
+    this.links[Symbol.dispose]()
   }
 }
 

@@ -40,6 +40,20 @@ describe('an upload', () => {
     expect(await site.faults()).toEqual([])
   })
 
+  it('REG-52: a blob that was uploaded is in its repository after a restart, and one that was deleted is not', async () => {
+    await using site = await Site.open('uploads')
+    const before = new Registry(site.url)
+    const [stays, goes] = [await before.blob('team/app', fresh()), await before.blob('team/app', fresh())]
+    expect((await before.ask('DELETE', `/v2/team/app/blobs/${goes}`)).status).toBe(202)
+    await site.down()
+    await site.up()
+    const after = new Registry(site.url)
+    expect((await after.ask('HEAD', `/v2/team/app/blobs/${stays}`)).status).toBe(200)
+    expect((await after.ask('HEAD', `/v2/team/other/blobs/${stays}`)).status).toBe(404)
+    expect((await after.ask('HEAD', `/v2/team/app/blobs/${goes}`)).status).toBe(404)
+    expect(await site.faults()).toEqual([])
+  })
+
   it('REG-50: keeps what came before the connection broke', async () => {
     await using site = await Site.open('uploads')
     const registry = new Registry(site.url)
