@@ -17,6 +17,7 @@ import {
   textOf
 } from '../core/index.ts'
 import { folderVersion } from '../store/index.ts'
+import { faultIn } from './folder.ts'
 import type { FileHead, FileReplica, Waiting } from './file-replica.ts'
 import type { Validator, WebClient } from './web-client.ts'
 import type { WebPlace } from './web-entries.ts'
@@ -243,7 +244,11 @@ export class WebFolder implements FileReplica {
     ])
     for (const path of paths.slice(0, maxUrgent)) {
       signal.throwIfAborted()
-      const bytes = await this.client.read(path, maxUrgentBytes)
+      const bytes = await this.client.read(path, maxUrgentBytes).catch((error: unknown) => {
+        faultIn(error, path)
+        // no record either, as who takes it finds and tells
+        return new Uint8Array(0)
+      })
       if (bytes !== undefined) yield bytes
     }
   }

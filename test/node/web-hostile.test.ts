@@ -117,6 +117,16 @@ describe('a web server that serves other bytes', () => {
     expect(result.blobs).toBe(0)
   })
 
+  it('WEB-5 WEB-8: a closing without end is told, and the log is taken', async () => {
+    const path = `logs/${log}/closed`
+    const heads = readFileSync(join(root, 'heads'), 'utf8').replace(/ -\n$/, ' closed\n')
+    const { node, result } = await from((asked, response, request) =>
+      asked === path ? endless(response) : answer('heads', heads)(asked, response, request)
+    )
+    expect(result).toMatchObject({ events: 1203, missing: 0, bad: [{ path: 'an urgent record' }] })
+    expect(sizeOf(node)).toBe(1203)
+  })
+
   it('WEB-8: of a file of entries that is cut off the rest is taken as hashes', async () => {
     const path = `logs/${log}/entries/000001.ndjson`
     const { node, result } = await from(answer(path, readFileSync(join(root, path)).subarray(0, 500)))
