@@ -8,6 +8,7 @@ import {
   encodeEvent,
   firstHlc,
   hex,
+  hashOfLogId,
   leafHash,
   linesOf,
   logIdOf,
@@ -114,6 +115,17 @@ describe('the local replica', () => {
     expect([store.head(log), existsSync(join(root, 'logs', log, 'checkpoint'))]).toEqual([undefined, false])
     expect(await commit(signCheckpoint({ log, size, root: tree.root() }, writer))).toBeUndefined()
     expect(store.head(log)?.size).toBe(4)
+  })
+
+  it('SYNC-14 FRONTIER-1: an older head that its writer signed puts none back', async () => {
+    const log = await take()
+    const old = new Tree()
+    for (const line of lines().slice(0, 2)) old.append(leafHash(line))
+    const before = store.head(log)
+    await replica.commit(log, signCheckpoint({ log, size: 2, root: old.root() }, writer), undefined)
+    expect(store.head(log)).toEqual(before)
+    expect(store.needFolder(log).checkpoint?.size).toBe(4)
+    expect(replica.survey([{ log: hashOfLogId(log), size: 2, root: old.root(), author: writer.publicKey, texts: 0 }])).toEqual([])
   })
 
   it('FRONTIER-1 FRONTIER-2 shows a log up to its checkpoint only, and numbers each change', async () => {
