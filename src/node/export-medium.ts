@@ -1,21 +1,24 @@
 import { once } from 'node:events'
 import { open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type FrontierLine, RejoinError, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
+import { type FrontierLine, type LogId, RejoinError, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
 import {
   type ExportPlan,
   type FileFault,
+  type FileReplica,
   Folder,
   type MediumContent,
   mediumFiles,
   type MediumFile,
   planExport,
+  type Sealing,
   tarOf,
   zstdOf
 } from '../replica/index.ts'
 import { withoutHeld } from '../sync/index.ts'
 import { ioError, openKeys, syncFolder, writeFully } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
+import type { ExportChoice } from './exporting.ts'
 import { type Filled, fill } from './export-choice.ts'
 import { planRecords } from './plan-records.ts'
 import { reporting } from './reporting.ts'
@@ -74,22 +77,8 @@ export async function* exportMedium(
   const held = new Map((base ?? []).map(({ log, size }) => [log, size]))
   const source = withoutHeld(own, new Map([...held].map(([log, from]) => [log, { from, known: [from] }])))
   const wait = { signal }
-  const plan = await planExport(own, { selection, ...wait, base: held })
   const sealing = { signer: openKeys(root).signer, nowMs: Date.now() }
-  const bare = await mediumFiles(source, { plan, blobs: [], omitted: [] }, sealing, wait)
-  const blobCount = new Set(plan.artifacts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest))).size
-  const everyBytes =
-    bare.reduce((sum, { path, sizeBytes }) => sum + sizeBytes + writer.overhead(path, sizeBytes), 0) +
-    blobCount * listedBytes +
-    plan.artifacts.length * indexBytes +
-    2 * tarBlockBytes
-  const filled = fill(
-    plan,
-    everyBytes,
-    (sizeBytes) => sizeBytes + writer.overhead(`blobs/sha256/${'0'.repeat(64)}`, sizeBytes),
-    maxBytes,
-    volumes
-  )
+  const { plan, filled } = await planMedia(own, source, { selection, maxBytes, volumes, held }, writer.overhead, sealing, signal)
   if (dryRun) {
     yield* planRecords(plan, filled)
     return
@@ -151,6 +140,52 @@ function resultOf({ logs }: ExportPlan, { media, left }: Filled): object {
     omitted: sum(media.map(({ plan }) => sum(plan.artifacts.map(({ omitted }) => omitted.length)))),
     left: left.length
   }
+}
+
+/** Plans what goes on which medium. */
+async function planMedia(
+  own: FileReplica,
+  source: FileReplica,
+  options: Pick<MediumExport, 'selection' | 'maxBytes' | 'volumes'> & { readonly held: ReadonlyMap<LogId, number> },
+  overhead: MediumWriter['overhead'],
+  sealing: Sealing,
+  signal: AbortSignal
+): Promise<{ readonly plan: ExportPlan; readonly filled: Filled }> {
+  const wait = { signal }
+  const plan = await planExport(own, { selection: options.selection, ...wait, base: options.held })
+  const bare = await mediumFiles(source, { plan, blobs: [], omitted: [] }, sealing, wait)
+  const blobCount = new Set(plan.artifacts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest))).size
+  const everyBytes =
+    bare.reduce((sum, { path, sizeBytes }) => sum + sizeBytes + overhead(path, sizeBytes), 0) +
+    blobCount * listedBytes +
+    plan.artifacts.length * indexBytes +
+    2 * tarBlockBytes
+  const perBlob = (sizeBytes: number): number => sizeBytes + overhead(`blobs/sha256/${'0'.repeat(64)}`, sizeBytes)
+  return { plan, filled: fill(plan, everyBytes, perBlob, options.maxBytes, options.volumes === true) }
+}
+
+/** Returns what a selection leaves for one folder, where it goes beside what is there. @throws E_NO_SPACE */
+export async function choiceFor(
+  root: string,
+  { selection, maxBytes, held }: Pick<MediumExport, 'selection' | 'maxBytes'> & { readonly held: ReadonlyMap<LogId, number> },
+  signal: AbortSignal
+): Promise<ExportChoice & { readonly left: number }> {
+  await using own = Folder.open(root)
+  const sealing = { signer: openKeys(root).signer, nowMs: Date.now() }
+  const { plan, filled } = await planMedia(own, own, { selection, maxBytes, held }, () => 0, sealing, signal)
+  const [medium] = filled.media
+  return {
+    isChosen: plan.isChosen,
+    artifacts: new Map(medium?.plan.artifacts.map(({ digest, parts }) => [digest, parts])),
+    omitted: medium?.omitted ?? [],
+    left: filled.left.length
+  }
+}
+
+/** The writer of a plan that is only shown. */
+export const noWriter: MediumWriter = {
+  overhead: () => 0,
+  write: async () => await Promise.reject(new Error('bug: a plan is not written'))
 }
 
 /** Returns the writer of archives: `-` is standard output, `x.tar.zst` with volumes `x.1.tar.zst` and so on. */

@@ -1,4 +1,6 @@
+import { everything, type Selection } from '../core/index.ts'
 import type { VerbRecord } from './control.ts'
+import { choiceFor } from './export-medium.ts'
 import { exportTo } from './exporting.ts'
 import { OneWay } from './one-way.ts'
 import { heldBy } from './export-order.ts'
@@ -21,22 +23,30 @@ export interface ExportArgs {
   readonly oneWay?: string
   /** exports of which what they carried is repeated, confirmed or not */
   readonly overlap?: number
+  /** what is chosen; everything where it is left out */
+  readonly selection?: Selection
+  readonly maxBytes?: number
 }
 
 /** Writes what this node passes on to a folder; yields progress, artifacts, faults and one result. */
 export async function* exportVerb({ node, args, signal }: VerbContext<ExportArgs>): AsyncGenerator<VerbRecord> {
   const dir = needFolderWord(args.replica)
+  // what is planned by the files is what was signed
+  if (!node.writer.lacksTail) node.writer.sign()
   const { bad, ...result } = yield* reporting(async (say) => {
     const oneWay = args.oneWay === undefined ? undefined : OneWay.open(node.root, args.oneWay)
     const receivers = oneWay === undefined ? await receiversOf(node, dir, args, signal) : [{ heads: oneWay.base(args.overlap) }]
-    const done = await exportTo(node, dir, { signal, say, receivers })
-    if (done.bad.length === 0) oneWay?.sent(node.store.listHeads(), Date.now())
-    return done
+    const held = new Map([...heldBy(node, receivers)].map(([log, { from }]) => [log, from]))
+    const selection = args.selection ?? (args.maxBytes === undefined ? undefined : everything)
+    const choice = selection && (await choiceFor(node.root, { selection, maxBytes: args.maxBytes, held }, signal))
+    const done = await exportTo(node, dir, { signal, say, receivers, ...(choice !== undefined && { choice }) })
+    if (done.bad.length === 0 && (choice?.left ?? 0) === 0) oneWay?.sent(node.store.listHeads(), Date.now())
+    return { ...done, left: choice?.left ?? 0, omitted: choice?.omitted.length ?? 0 }
   })
   yield {
     kind: 'result',
     verb: 'export',
-    complete: bad.length === 0,
+    complete: bad.length === 0 && result.left === 0,
     refused: 0,
     held: 0,
     ...result,

@@ -1,12 +1,24 @@
 import { existsSync } from 'node:fs'
-import { chunkBytes, dagOfLeaves, digestOf, type Frontier, type LogId, RejoinError } from '../core/index.ts'
+import {
+  chunkBytes,
+  dagOfLeaves,
+  digestOf,
+  type Frontier,
+  type LogId,
+  type Omitted,
+  type RejoinEvent,
+  RejoinError,
+  type Digest
+} from '../core/index.ts'
 import {
   type FileFault,
   Folder,
   FolderReplica,
   listRoots,
+  noteOmitted,
   relist,
   sealFolder,
+  Selected,
   unlist,
   writeHeads,
   writeReadme
@@ -28,8 +40,17 @@ export interface ExportOptions {
   readonly say: (record: VerbRecord) => void
   /** what those who are to get it are known to hold: the rest is written. Everything where it is empty */
   readonly receivers?: readonly Pick<Frontier, 'heads'>[]
-  /** which artifacts go; all where it is left out */
-  readonly isChosen?: (artifact: ArtifactNeeds) => boolean
+  /** what goes; all where it is left out */
+  readonly choice?: ExportChoice
+}
+
+/** What was chosen for an export. */
+export interface ExportChoice {
+  /** events whose text goes; the others go as their hashes */
+  readonly isChosen: (event: RejoinEvent) => boolean
+  /** the blobs that go, by artifact */
+  readonly artifacts: ReadonlyMap<Digest, ReadonlyMap<string, unknown>>
+  readonly omitted: readonly Omitted[]
 }
 
 /** What an export came to. */
@@ -104,7 +125,7 @@ class Exporting {
           this.spans((log) => this.from(log, usable))
         )
       )
-    ).filter((artifact) => options.isChosen?.(artifact) ?? true)
+    ).flatMap((artifact) => chosenOf(artifact, options.choice))
     const needs = await this.lacking(inOrder(artifacts))
     const lineBytes = this.bytesOf(grown)
     this.refuseWhereFull(needs, lineBytes)
@@ -119,14 +140,15 @@ class Exporting {
       onEntries: (_, events, bytes) => this.pace.add({ bytes, events }),
       onFault: (fault) => this.fault(fault)
     })
-    await taker.takeAll(withoutHeld(own, this.held), ({ log }) => logs.has(log))
+    const chosen = options.choice === undefined ? own : new Selected(own, options.choice.isChosen)
+    await taker.takeAll(withoutHeld(chosen, this.held), ({ log }) => logs.has(log) || options.choice !== undefined)
     const lines = new ArtifactLines(node, artifacts, options.say)
     const done = await this.write(own, needs, artifacts, lines)
     sites.putOn(target)
     await this.finish(new Set([...logs, ...target.grown]), artifacts, done.bad === 0)
     const taken = taker.result
     const missing = new Set(artifacts.flatMap((one) => one.missing)).size
-    if (this.bad.length === 0 && options.isChosen === undefined) this.remember(usable, missing)
+    if (this.bad.length === 0 && options.choice === undefined) this.remember(usable, missing)
     return {
       ...this.nothing(),
       events: taken.events,
@@ -282,6 +304,7 @@ class Exporting {
     if (isWhole) listRoots(target, rootsOf(artifacts, new Set()))
     writeReadme(target)
     writeHeads(target)
+    noteOmitted(target, this.options.choice?.omitted ?? [])
     relist(target, logs)
     await sealFolder(target.root, target.network, this.node.keys.signer, Date.now())
   }
@@ -300,4 +323,11 @@ class Exporting {
       at: new Date().toISOString()
     })
   }
+}
+
+/** An artifact with those of its blobs that were chosen, none where it was not. */
+function chosenOf(artifact: ArtifactNeeds, choice: ExportChoice | undefined): readonly ArtifactNeeds[] {
+  const blobs = choice?.artifacts.get(artifact.digest)
+  if (choice === undefined) return [artifact]
+  return blobs === undefined ? [] : [{ ...artifact, blobs: artifact.blobs.filter(({ digest }) => blobs.has(digest)) }]
 }

@@ -1,5 +1,14 @@
 import { blobPath, type Digest, didOf, type ImportReceipt, type LogId, maxReceiptItems } from '../core/index.ts'
-import { type FileFault, type FileHead, type FileReplica, FolderReplica, relist, unlist } from '../replica/index.ts'
+import {
+  type FileFault,
+  type FileHead,
+  type FileReplica,
+  Folder,
+  FolderReplica,
+  omittedIn,
+  relist,
+  unlist
+} from '../replica/index.ts'
 import { asGone } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
 import { BlobPass } from './blob-pass.ts'
@@ -25,6 +34,8 @@ export interface ImportResult {
   readonly blobs: number
   readonly bytes: number
   readonly missing: number
+  /** left out by choice, as the medium says */
+  readonly omitted: number
   readonly bad: readonly FileFault[]
   readonly conflicts: number
   /** logs by writers whom the rules don't know: nothing of them is stored */
@@ -119,7 +130,17 @@ class Importing {
       const { events, refused, held, bytes } = taker.result
       const conflicts = node.replica.conflicts().filter((log) => !before.has(log)).length
       const isNews = node.store.journal.seq !== seqBefore || blobs.fetched > 0 || this.bad.length > 0 || refused > 0
-      const total = { events, refused, held, blobs: blobs.fetched, bytes: bytes + blobs.bytes, missing: blobs.missing }
+      const byChoice = source instanceof Folder ? omittedIn(source.files) : new Map()
+      const left = [...this.lacking].filter((digest) => byChoice.has(digest)).length
+      const total = {
+        events,
+        refused,
+        held,
+        blobs: blobs.fetched,
+        bytes: bytes + blobs.bytes,
+        missing: blobs.missing - left,
+        omitted: left
+      }
       const receipt = this.sendBack(total, isNews)
       return { ...total, bad: this.bad, conflicts, unknown, receipt }
     } finally {

@@ -16,6 +16,7 @@ const nothing: ImportResult = {
   blobs: 0,
   bytes: 0,
   missing: 0,
+  omitted: 0,
   bad: [],
   conflicts: 0,
   unknown: 0,

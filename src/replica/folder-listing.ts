@@ -80,7 +80,8 @@ export function relist(target: FolderReplica, logs: Iterable<LogId>): void {
     for (const name of ['checkpoint', 'checkpoint.cose', 'closed', 'fork'])
       sums.addFile(`${logFolder(log)}/${name}`, maxCoseBytes)
   }
-  for (const name of ['replica.json', 'oci-layout', 'index.json', 'README.txt', 'heads']) sums.addFile(name, maxEntriesBytes)
+  for (const name of ['replica.json', 'oci-layout', 'index.json', 'README.txt', 'heads', 'omitted'])
+    sums.addFile(name, maxEntriesBytes)
   for (const folder of ['frontiers', ...files.names('receipts').map((node) => `receipts/${node}`)])
     for (const name of files.names(folder))
       if (/^[a-z0-9._-]+$/.test(name) && !name.endsWith('.part')) sums.addFile(`${folder}/${name}`, maxEntriesBytes)

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Digest, digestOf, utf8 } from '../../src/core/index.ts'
-import { fill, type MediumExport, type Node, publish } from '../../src/node/index.ts'
+import { fill, type MediumExport, type Node, publish, runVerb } from '../../src/node/index.ts'
 import { Folder, planExport } from '../../src/replica/index.ts'
+import { verifyFolder } from '../../src/store/index.ts'
 import { all, checked, exported, folder, imported, never, nodeNamed, type Said, say } from './media-lab.ts'
 
 const choose = (more: Partial<MediumExport['selection']>, rest: Partial<MediumExport> = {}): MediumExport => ({
@@ -40,6 +41,11 @@ function layout(): { readonly path: string; readonly index: Digest; readonly arm
   writeFileSync(join(path, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
   writeFileSync(join(path, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: type, ...index }] }))
   return { path, index: index.digest, arm: manifests[1]?.digest as Digest, armLayer: layerOf.get('arm64') as Digest }
+}
+
+async function verb(node: Node, name: string, args: object): Promise<Said> {
+  const records = (await Array.fromAsync(runVerb(node, undefined, name, args, never))) as unknown as readonly Said[]
+  return records.at(-1) as Said
 }
 
 async function publishLayout(node: Node, path: string): Promise<void> {
@@ -142,5 +148,35 @@ describe('a selection', () => {
     const filled = fill(plan, 100, (size) => size, undefined, false)
     expect([filled.media.length, filled.left.length, plan.artifacts.length]).toEqual([1, 0, 1])
     expect((await planExport(source, { selection: all.selection, base: new Map([[a.log, 2]]), signal: never })).there).toBe(1)
+  })
+})
+
+describe('a selection onto a folder', () => {
+  test('carries the same as into an archive, and adds to what is there (SELECT-1, SELECT-2, SELECT-5)', async () => {
+    const a = await nodeNamed('a')
+    const { path: image, index, arm } = layout()
+    await publishLayout(a, image)
+    const sbom = await say(a, 'sbom of the arm image', { subject: arm })
+    const other = await say(a, 'other', { repository: 'apps/other' })
+    const dir = folder()
+    const selection = { repositories: ['apps/multi'], types: [], platforms: ['linux/amd64'] }
+    expect(await verb(a, 'export', { replica: dir, selection })).toMatchObject({ complete: true, missing: 0, omitted: 3 })
+    const b = await nodeNamed('b', [a])
+    expect(await verb(b, 'import', { replica: dir })).toMatchObject({ complete: true, events: 3, missing: 0, omitted: 1 })
+    expect([index, sbom, arm, other].map((digest) => b.blobs.has(digest as Digest))).toEqual([true, true, false, false])
+    expect(await Array.fromAsync(verifyFolder(dir, { signal: never }))).toEqual([])
+    expect(await verb(a, 'export', { replica: dir })).toMatchObject({ complete: true })
+    const c = await nodeNamed('c', [a])
+    expect(await verb(c, 'import', { replica: dir })).toMatchObject({ complete: true, missing: 0, omitted: 0 })
+    expect([index, arm].map((digest) => c.blobs.has(digest as Digest))).toEqual([true, true])
+  })
+
+  test('takes no more room than it may (SELECT-6)', async () => {
+    const a = await nodeNamed('a')
+    for (let i = 0; i < 3; i++) await say(a, randomBytes(50_000), { type: 'application/octet-stream' })
+    const dir = folder()
+    expect(await verb(a, 'export', { replica: dir, maxBytes: 130_000 })).toMatchObject({ complete: false, left: 1 })
+    const b = await nodeNamed('b', [a])
+    expect(await verb(b, 'import', { replica: dir })).toMatchObject({ missing: 0, omitted: 1, events: 4 })
   })
 })

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { RejoinError } from '../../core/index.ts'
+import { isNarrow, RejoinError } from '../../core/index.ts'
 import { checkRecipients } from '../../replica/index.ts'
 import {
   ageWriter,
@@ -9,6 +9,7 @@ import {
   exportMedium,
   type MediumExport,
   maxBytesOf,
+  noWriter,
   OneWay,
   replicaWord,
   selectionOf
@@ -30,8 +31,6 @@ export interface ExportFlags extends ChoiceFlags {
   readonly match?: string
 }
 
-const chooses: ReadonlySet<string> = new Set(['repo', 'type', 'platform', 'maxBytes', 'volumes', 'dryRun'])
-
 /** Writes what this node passes on to a replica of files. @returns the exit code */
 export async function exportTo(context: Context, word: string | undefined, flags: ExportFlags): Promise<number> {
   const oneWay = flags.oneWay === true || (flags.oneWay === undefined && flags.match !== undefined) ? 'default' : flags.oneWay
@@ -48,16 +47,32 @@ export async function exportTo(context: Context, word: string | undefined, flags
       hint: 'rejoin export - | age -r age1… > FILE encrypts an archive as a whole'
     })
   if (recipients.length === 0 && kind !== 'archive' && kind !== 'stream') {
-    if (Object.keys(flags).some((name) => chooses.has(name)))
-      throw new RejoinError('E_USAGE', 'a selection goes into an archive: FILE.tar, FILE.tar.zst or -')
-    const { to, since, assume } = flags
+    const isFile = flags.since !== undefined && existsSync(flags.since)
+    const { to, assume } = flags
+    const since = isFile ? flags.since : undefined
+    const { since: time, ...others } = flags
+    const selection = selectionOf({ ...others, ...(!isFile && time !== undefined && { since: time }) }, Date.now())
+    const maxBytes = maxBytesOf(flags)
+    if (flags.volumes === true)
+      throw new RejoinError('E_USAGE', 'volumes are archives: name x.tar, and x.1.tar, x.2.tar … are written')
+    if (flags.dryRun === true) {
+      const base = await baseOf(context, {
+        ...(since !== undefined && { since: resolve(since) }),
+        ...(to !== undefined && { to }),
+        ...(assume !== undefined && { assume })
+      })
+      const shown = exportMedium(context.root, { selection, base, maxBytes, dryRun: true }, noWriter, context.signal)
+      return await show(context, shown as AsyncIterable<AnyRecord>, print)
+    }
     return await files(context, 'export', {
       replica: word,
       ...(to !== undefined && { to }),
       ...(since !== undefined && { since }),
       ...(assume !== undefined && { assume }),
       ...(oneWay !== undefined && { oneWay }),
-      ...(overlap !== undefined && { overlap })
+      ...(overlap !== undefined && { overlap }),
+      ...((isNarrow(selection) || selection.platforms.length > 0) && { selection }),
+      ...(maxBytes !== undefined && { maxBytes })
     })
   }
   if (kind === 'stream' && flags.volumes === true)

@@ -14,7 +14,14 @@ export async function absoluteWord(word: string): Promise<string> {
 export async function files(
   context: Context,
   verb: 'export' | 'import' | 'sync-files',
-  args: { readonly replica: string; readonly since?: string; readonly oneWay?: string; readonly overlap?: number }
+  args: {
+    readonly replica: string
+    readonly since?: string
+    readonly oneWay?: string
+    readonly overlap?: number
+    readonly selection?: object
+    readonly maxBytes?: number
+  }
 ): Promise<number> {
   let last: AnyRecord | undefined
   const kept = async function* (records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
@@ -87,6 +94,9 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
     yield verb === 'export'
       ? `missing: ${plural(count('missing'), 'blob')} that the events name ${count('missing') === 1 ? 'is' : 'are'} not here either; rejoin sync PEER may bring them`
       : `missing: ${plural(count('missing'), 'blob')}; ${isWeb ? 'run the same command later' : 'the next stick'}, or rejoin sync PEER, may bring them`
+  if (count('left') > 0)
+    yield `no room: ${plural(count('left'), 'artifact')} did not fit into --max-bytes; another medium takes them`
+  if (count('omitted') > 0 && verb === 'import') yield `left out by choice: ${plural(count('omitted'), 'blob')}, as ${word} says`
   if (count('bad') > 0)
     yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken${isWeb ? '' : `. rejoin check ${word} looks for more`}`
   if (count('conflicts') > 0)
