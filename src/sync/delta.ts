@@ -63,7 +63,7 @@ export function withhold(block: EntryBlock, { from, known }: Held): EntryBlock {
     else
       for (const { index, size, hash, withheld, start, end } of lines)
         parts.push(
-          withheld || index === 0 || index >= from
+          !withheld && (index === 0 || index >= from)
             ? block.text.subarray(start, end + 1)
             : utf8(`${encodeWithheld({ hash, size })}\n`)
         )

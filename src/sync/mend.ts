@@ -36,9 +36,9 @@ async function linesThatFit(
   const fits = new Map<number, Uint8Array>()
   try {
     for await (const block of source.blocks(log, from, to, { signal }))
-      for (const { index, size, hash, start, end } of linesOf(block)) {
+      for (const { index, withheld, hash, start, end } of linesOf(block)) {
         const slot = (index % tileWidth) * 32
-        if (size === 1 && Buffer.compare(hash, leaves.subarray(slot, slot + 32)) === 0)
+        if (!withheld && Buffer.compare(hash, leaves.subarray(slot, slot + 32)) === 0)
           fits.set(index, block.text.slice(start, end + 1))
       }
   } catch (error) {
