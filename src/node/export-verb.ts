@@ -1,4 +1,5 @@
 import { everything, type Selection } from '../core/index.ts'
+import { foreignIn } from '../replica/index.ts'
 import type { VerbRecord } from './control.ts'
 import { choiceFor } from './export-medium.ts'
 import { exportTo } from './exporting.ts'
@@ -50,7 +51,8 @@ export async function* exportVerb({ node, args, signal }: VerbContext<ExportArgs
     refused: 0,
     held: 0,
     ...result,
-    bad: bad.length
+    bad: bad.length,
+    foreign: foreignIn(dir)
   } as VerbRecord
 }
 

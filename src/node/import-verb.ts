@@ -1,6 +1,6 @@
 import type { VerbRecord } from './control.ts'
 import { RejoinError } from '../core/index.ts'
-import { Folder, readFolderSeal } from '../replica/index.ts'
+import { Folder, readFolderSeal, foreignIn } from '../replica/index.ts'
 import { mustKnowSeal } from './import-stream.ts'
 import { importFrom } from './importing.ts'
 import type { Node } from './node.ts'
@@ -38,6 +38,7 @@ export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs
     ...(named.kind === 'web' && { replica: named.url }),
     ...result,
     bad: bad.length,
+    ...(named.kind === 'folder' && { foreign: foreignIn(named.path) }),
     ...((result.receipt === 'local' || rules?.oneWay === true) && { code: codeWords(node) }),
     ...(rules?.oneWay === true && { oneWay: true })
   } as VerbRecord

@@ -36,7 +36,8 @@ export async function* syncFilesVerb(context: VerbContext<{ readonly replica: st
     conflicts: sum('conflicts'),
     unknown: sum('unknown'),
     unchanged: outgoing?.['unchanged'] === true,
-    root: outgoing?.['root']
+    root: outgoing?.['root'],
+    foreign: outgoing?.['foreign']
   } as VerbRecord
 }
 

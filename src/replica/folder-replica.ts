@@ -270,8 +270,9 @@ export class FolderReplica implements AsyncDisposable {
     return await Promise.resolve({ events, refused: 0, held: 0 })
   }
 
+  /** Closes its files. All that counts was synced before; on a medium that went away closing fails, and the error before tells that. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const folder of this.folders.values()) await folder.close()
+    for (const folder of this.folders.values()) await folder.close().catch(() => {})
     this.folders.clear()
   }
 }
@@ -312,7 +313,6 @@ export function placeIn(dir: string): string {
     if (code === 'ENOTDIR') throw new RejoinError('E_USAGE', `${dir} is not a folder`)
     throw ioError(cause, 'read', dir)
   }
-  const ours = new Set(['logs', 'blobs', 'parts', 'tmp', 'oci-layout', 'index.json', 'heads', 'frontiers', 'receipts'])
   return names.every((name) => ours.has(name)) ? dir : join(dir, 'rejoin')
 }
 
@@ -339,4 +339,22 @@ function create(
       durable: true
     }
   )
+}
+
+/** Names at the root of a replica, besides those that stay with a node. */
+const ours: ReadonlySet<string> = new Set(
+  'replica.json logs blobs parts tmp oci-layout index.json heads frontiers receipts SHA256SUMS README.txt seal omitted'.split(' ')
+)
+
+/** Returns the names in a folder that are not of the replica that it holds: they are left alone. */
+export function foreignIn(dir: string): readonly string[] {
+  try {
+    const isReplica = existsSync(join(dir, 'replica.json'))
+    const isWithin = !isReplica && existsSync(join(dir, 'rejoin/replica.json'))
+    // a node's own folder, or one with other names
+    if (existsSync(join(dir, 'keys')) || !(isReplica || isWithin)) return []
+    return readdirSync(dir).filter((name) => (isWithin ? name !== 'rejoin' : !ours.has(name)))
+  } catch (cause) {
+    throw ioError(cause, 'read', dir)
+  }
 }

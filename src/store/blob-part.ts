@@ -235,7 +235,8 @@ export class PartialBlob implements AsyncDisposable {
     await this.syncing?.catch(() => {})
     await this.following?.catch(() => {})
     this.hasher.drop()
-    await this.file.close()
+    // a medium that went away fails here too, and what went wrong before is the error to tell
+    await this.file.close().catch(() => {})
     this.onClose()
   }
 

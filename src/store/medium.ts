@@ -10,7 +10,9 @@ const gone = new Set(['EIO', 'ENOTCONN', 'ENODEV', 'ENXIO', 'ESTALE', 'EREMOTEIO
  * Returns what an error of the operating system means on a medium that people pull out: the medium went away. Others are returned as they are.
  * @param root of the replica on it
  */
-export function asGone(error: unknown, root: string): unknown {
+export function asGone(thrown: unknown, root: string): unknown {
+  // what went wrong while closing says less than what went wrong before
+  const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code !== undefined && gone.has(code)) return wentAway(root, error)

@@ -207,7 +207,11 @@ describe('a stick', () => {
     const alice = await made('alice')
     const usb = stick()
     writeFileSync(join(usb, 'holiday.jpg'), 'a picture')
-    expect((await run(alice, 'export', { replica: usb })).result).toMatchObject({ complete: true, root: join(usb, 'rejoin') })
+    expect((await run(alice, 'export', { replica: usb })).result).toMatchObject({
+      complete: true,
+      root: join(usb, 'rejoin'),
+      foreign: ['holiday.jpg']
+    })
     expect(readdirSync(usb).toSorted()).toEqual(['holiday.jpg', 'rejoin'])
     expect(readFileSync(join(usb, 'holiday.jpg'), 'utf8')).toBe('a picture')
     expect((await run(alice, 'import', { replica: usb })).result).toMatchObject({ complete: true })

@@ -99,6 +99,11 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
   if (count('omitted') > 0 && verb === 'import') yield `left out by choice: ${plural(count('omitted'), 'blob')}, as ${word} says`
   if (count('bad') > 0)
     yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken${isWeb ? '' : `. rejoin check ${word} looks for more`}`
+  const foreign = (record['foreign'] ?? []) as readonly string[]
+  if (foreign.length > 0)
+    yield printable(
+      `left alone: ${plural(foreign.length, 'other file')} there: ${foreign.slice(0, 3).join(', ')}${foreign.length > 3 ? ', …' : ''}`
+    )
   if (count('conflicts') > 0)
     yield `FORK: ${plural(count('conflicts'), 'log')} with two histories, frozen; rejoin status names them`
   if (count('unknown') > 0)
