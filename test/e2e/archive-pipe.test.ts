@@ -9,7 +9,7 @@ import { Lab } from './process.ts'
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = promisify(execFile)
 
-test('an archive goes through a pipe into a node that is up, and standard output has nothing else (ARCHIVE-11)', {
+test('an archive goes through a pipe into a node that is up, and standard output has nothing else (ARCHIVE-11, CLI-30, CLI-31)', {
   timeout: 60_000
 }, async () => {
   await using lab = new Lab()
@@ -43,4 +43,37 @@ test('an archive goes through a pipe into a node that is up, and standard output
   const dry = await lab.run(['export', lab.path('z.tar'), '--dry-run', '--repo', 'apps/*', '--data', lab.path('a')])
   expect([dry.code, existsSync(lab.path('z.tar'))]).toEqual([0, false])
   expect(dry.stdout).toContain('because repository apps/x chosen')
+  const planned = await lab.run([
+    'export',
+    lab.path('z.tar'),
+    '--dry-run',
+    '--json',
+    '--max-bytes',
+    '19000',
+    '--data',
+    lab.path('a')
+  ])
+  const records = planned.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+  expect(records.map(({ kind }) => kind)).toEqual(['log', 'artifact', 'plan'])
+  expect(Object.keys(records[0] ?? {})).toEqual(['kind', 'log', 'from', 'to', 'chosen', 'withheld'])
+  expect(Object.keys(records[1] ?? {})).toEqual(
+    expect.arrayContaining(['digest', 'name', 'type', 'why', 'fits', 'volume', 'bytes', 'blobs', 'omitted', 'missing'])
+  )
+  expect(Object.keys(records[2] ?? {})).toEqual(['kind', 'fits', 'artifacts', 'there', 'left', 'volumes'])
+  expect(planned.code).toBe(records[2]?.['fits'] === true ? 0 : 13)
+  const code = await lab.run(['status', '--code', '--json', '--data', lab.path('b')])
+  const { code: six, ...kind } = JSON.parse(code.stdout) as { readonly code: string; readonly kind: string }
+  expect([kind, six.split(' ').length]).toEqual([{ kind: 'code' }, 6])
+  const wrong = await lab.run(['export', '--match', six, '--data', lab.path('a')])
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('(E_CODE)')])
+  await lab.run(['export', lab.path('w.tar'), '--one-way', '--data', lab.path('a')])
+  const right = await lab.run(['export', '--match', six, '--json', '--data', lab.path('a')])
+  expect([right.code, JSON.parse(right.stdout)]).toEqual([0, { kind: 'confirmed', target: 'default', events: 2 }])
+  const [known] = (
+    JSON.parse((await lab.run(['status', '--json', '--data', lab.path('a')])).stdout) as { readonly oneWay: readonly object[] }
+  ).oneWay
+  expect(known).toMatchObject({ target: 'default', exports: 1, confirmed: 2, unconfirmed: 0 })
 })
