@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { codeOf, errorCodes, RejoinError } from '../core/index.ts'
+import { codeOf, errorCodes, firstError, RejoinError } from '../core/index.ts'
 
 /** What could steer a terminal, turn the order of what it shows, or stand there unseen so that two names look alike. */
 const steering =
@@ -28,7 +28,8 @@ export function printable(text: string): string {
 }
 
 /** Prints an error in two lines (or one JSON object) and returns the exit code that goes with it. */
-export function printError(error: unknown, json: boolean): number {
+export function printError(thrown: unknown, json: boolean): number {
+  const error = firstError(thrown)
   const code = codeOf(error)
   if (!(error instanceof RejoinError) || code === undefined) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

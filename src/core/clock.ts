@@ -10,6 +10,23 @@ const maxCounter = 0xffff
 /** A clock further ahead of the local wall clock than this is not believed: 10 minutes, in milliseconds. */
 export const maxAheadMs: number = 10 * 60 * 1000
 
+/** A wall clock that is further behind this node's own last event than this has lost the time: one day, in milliseconds. */
+const maxBehindMs = 24 * 60 * 60 * 1000
+
+/** The time as a node may believe it. */
+export interface BelievedNow {
+  /** Unix milliseconds */
+  readonly nowMs: number
+  /** the wall clock lost the time, as with a dead battery: how far ahead an event is can't be told */
+  readonly isLost: boolean
+}
+
+/** Returns the time by the wall clock, or by the node's own last event where the wall clock has lost it. */
+export function believedNow(wallMs: number, lastOwn: Hlc): BelievedNow {
+  const lastMs = msOfHlc(lastOwn)
+  return wallMs < lastMs - maxBehindMs ? { nowMs: lastMs, isLost: true } : { nowMs: wallMs, isLost: false }
+}
+
 function make(ms: number, counter: number): Hlc {
   return (ms.toString(16).padStart(12, '0') + counter.toString(16).padStart(4, '0')) as Hlc
 }

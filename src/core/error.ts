@@ -145,3 +145,10 @@ export class RejoinError extends Error {
 export function codeOf(error: unknown): ErrorCode | undefined {
   return error instanceof RejoinError ? error.code : undefined
 }
+
+/** Returns the error that came first, where closing what was open failed too: with a medium that is gone, everything fails. */
+export function firstError(thrown: unknown): unknown {
+  let error = thrown
+  while (error instanceof SuppressedError) error = error.suppressed
+  return error
+}

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type ErrorCode, errorCodes, RejoinError } from '../core/index.ts'
+import { type ErrorCode, errorCodes, firstError, RejoinError } from '../core/index.ts'
 
 /** A record of a verb: one JSON object with a `kind`. */
 export type VerbRecord = { readonly kind: string }
@@ -79,7 +79,8 @@ async function answer(socket: Socket, run: RunVerb): Promise<void> {
   socket.end()
 }
 
-function failureOf(error: unknown): object {
+function failureOf(thrown: unknown): object {
+  const error = firstError(thrown)
   if (error instanceof RejoinError) return { failed: { code: error.code, message: error.message, hint: error.hint } }
   return { failed: { code: 'E_IO', message: `bug: ${String(error)}` } }
 }

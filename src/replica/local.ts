@@ -1,5 +1,6 @@
 import {
   basisOf,
+  type BelievedNow,
   boundType,
   type Checkpoint,
   didOf,
@@ -196,24 +197,29 @@ export class LocalReplica implements Replica {
   }
 
   async accept(log: LogId, blocks: readonly ProvenBlock[], by?: string): Promise<Taken> {
-    const nowMs = Date.now()
+    const now = this.now()
     const total = { events: 0, refused: 0, held: 0 }
     for (const whole of blocks) {
       const folder = this.store.folder(log)
       const block = folder === undefined ? whole : afterEntry(whole, folder.size)
       if (block === undefined) continue
       const target = folder ?? beginLog(this.store, this.gate, log, block)
-      this.take(target, block, nowMs, total, by)
+      this.take(target, block, now, total, by)
     }
     await this.store.index.flush({ all: false })
     return total
   }
 
+  private now(): BelievedNow {
+    return this.store.writer?.now() ?? { nowMs: Date.now(), isLost: false }
+  }
+
   /** @returns whether text of every entry is passed on */
-  private take(folder: LogFolder, block: ProvenBlock, nowMs: number, total: Counts, by: string | undefined): boolean {
+  private take(folder: LogFolder, block: ProvenBlock, now: BelievedNow, total: Counts, by: string | undefined): boolean {
     const { log } = folder
     const reputation = this.reputationOf(by)
-    const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, ...(reputation !== undefined && { reputation }) }
+    const { nowMs } = now
+    const arrival = { log, author: didOf(folder.opened.publicKey), ...now, ...(reputation !== undefined && { reputation }) }
     const judged = withinHeld(this.gate.judge(block, arrival), this.gate, arrival, by, this.bringers)
     const shut = judged.filter(({ decision }) => decision.verdict !== 'relay')
     const stored = shut.length === 0 ? block : withheldText(block, new Set(shut.map(({ line }) => line.index)))
@@ -247,7 +253,7 @@ export class LocalReplica implements Replica {
    * @returns whether all of them are relayed, so that the announcement may be passed on as it is
    */
   takeAnnounced(log: LogId, block: ProvenBlock, by?: string): boolean {
-    return this.take(this.store.needFolder(log), block, Date.now(), { events: 0, refused: 0, held: 0 }, by)
+    return this.take(this.store.needFolder(log), block, this.now(), { events: 0, refused: 0, held: 0 }, by)
   }
 
   /** Judges entries again whose text is here; what must not be passed on any more is not, once this ends. */
@@ -305,7 +311,7 @@ export class LocalReplica implements Replica {
 
   private target(): RejudgeTarget {
     const { store, gate, verdicts, hooks } = this
-    return { store, gate, verdicts, nowMs: Date.now(), load: hooks.load }
+    return { store, gate, verdicts, ...this.now(), load: hooks.load }
   }
 
   /** Returns the logs of which another history is known. */

@@ -31,6 +31,8 @@ export interface RejudgeTarget {
   readonly gate: Gate
   readonly verdicts: Verdicts
   readonly nowMs: number
+  /** the wall clock has lost the time */
+  readonly isLost?: boolean
   /** makes known what verdicts on an event may depend on beside its line */
   readonly load?: ((event: RejoinEvent) => Promise<unknown>) | undefined
 }
@@ -109,14 +111,14 @@ export async function* rejudge(
 const noReputations: ReadonlyMap<number, number> = new Map()
 
 async function* rejudgeFile(
-  { store, gate, verdicts, nowMs, load }: RejudgeTarget,
+  { store, gate, verdicts, nowMs, isLost = false, load }: RejudgeTarget,
   folder: LogFolder,
   file: number,
   indexes: ReadonlySet<number> | undefined,
   brought: ReadonlyMap<number, number>
 ): AsyncGenerator<Changed, void, void> {
   const { log } = folder
-  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs }
+  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, isLost }
   const moves = noMoves()
   const changed: Changed[] = []
   const recorded: Judged[] = []

@@ -103,10 +103,10 @@ export async function takeTexts(
   block: EntryBlock,
   { by, reputation, bringers }: Brought
 ): Promise<Taken & { readonly judged: readonly Judged[] }> {
-  const { store, gate, verdicts, nowMs } = target
+  const { store, gate, verdicts, nowMs, isLost = false } = target
   const { log } = folder
   const theirs = new Map(linesOf(block).map((line) => [line.index, line]))
-  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, ...(reputation !== undefined && { reputation }) }
+  const arrival = { log, author: didOf(folder.opened.publicKey), nowMs, isLost, ...(reputation !== undefined && { reputation }) }
   const moves = noMoves()
   const judgedHere: Judged[] = []
   const taken = { events: 0, refused: 0, held: 0 }

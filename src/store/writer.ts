@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
+  type BelievedNow,
+  believedNow,
   type Checkpoint,
   encodeEvent,
   firstHlc,
@@ -84,6 +86,11 @@ export class Writer {
     this.durable = { size: folder.size, root: folder.tree.root() }
     const line = folder.entry(folder.size - 1).line
     this.last = line === undefined ? firstHlc : parseEvent(line).hlc
+  }
+
+  /** Returns the time as this node may believe it: its own last event's where the wall clock has lost it. */
+  now(): BelievedNow {
+    return believedNow(Date.now(), this.last)
   }
 
   /** Merges the clock of an accepted event, so that later events of ours sort after it. */

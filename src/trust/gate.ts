@@ -56,6 +56,8 @@ export interface Arrival {
   /** did:key of the log's writer */
   readonly author: string
   readonly nowMs: number
+  /** the wall clock has lost the time: an event's own time counts where it is later */
+  readonly isLost?: boolean
   /** score of the peer that brought it, 0 where none did */
   readonly reputation?: number
   /** the verdict so far, where it is judged again */
@@ -198,7 +200,7 @@ export class Gate {
 
   /** Returns how the events of a log are judged where the trust file asks for no facts. */
   private plainJudge(arrival: Arrival): (line: EntryLine, event: RejoinEvent) => Judged {
-    const { log, author, nowMs } = arrival
+    const { log, author } = arrival
     const own = this.isOwn(author) ? author : this.own
     const place = { log, index: 0, author: this.namedOf(author, log) }
     const isNamed = this.names.has(place.author) || !this.bindings.isOpen
@@ -208,8 +210,9 @@ export class Gate {
         return this.judgeOne(line, event, arrival)
       const { index } = line
       const at = isNamed ? { ...place, index } : this.placeOf(log, index, author, msOfHlc(event.hlc))
-      const { standing } = identityAt(file, at, nowMs)
-      const evidence = { author, lineBytes: line.end - line.start, standing, nowMs }
+      const eventMs = nowAt(arrival, event)
+      const { standing } = identityAt(file, at, eventMs)
+      const evidence = { author, lineBytes: line.end - line.start, standing, nowMs: eventMs }
       return { line, event, decision: decidePlainly(event, evidence, this.compiled, own) }
     }
   }
@@ -265,7 +268,8 @@ export class Gate {
 
   /** Returns the facts of an event, as they are known now. */
   factsOf(line: Pick<EntryLine, 'index' | 'start' | 'end'>, event: RejoinEvent, arrival: Arrival): Facts {
-    const { log, author, nowMs, reputation = 0 } = arrival
+    const { log, author, reputation = 0 } = arrival
+    const nowMs = nowAt(arrival, event)
     const { file } = this.compiled
     const content = this.evidence.contentOf(event)
     const { quorum, ...witnesses } = this.evidence.witnessesOf(log, line.index)
@@ -323,6 +327,11 @@ export class Gate {
     const { verdict, rule } = decideOn(known, { ...this.compiled, file: { ...withoutRules, delegations: [] } }, '')
     return verdict === 'refuse' ? rule : undefined
   }
+}
+
+/** Returns the time by which an event is judged. */
+function nowAt({ nowMs, isLost }: Arrival, { hlc }: RejoinEvent): number {
+  return isLost === true ? Math.max(nowMs, msOfHlc(hlc)) : nowMs
 }
 
 function namesOf({ file }: Compiled): ReadonlyMap<string, string> {
