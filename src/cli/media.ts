@@ -35,6 +35,7 @@ export function addMediaCommands(add: Add, action: Action): void {
     )
   add('import <replica>', 'take in what a folder, the URL of one, an archive or standard input (-) holds and the rules want')
     .option('--identity <file>', 'age identity that opens an encrypted medium')
+    .option('--dry-run', 'only say what the rules would make of it')
     .action(
       action(
         async (context, replica: string, flags: object) =>

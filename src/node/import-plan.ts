@@ -27,7 +27,10 @@ export async function* planImport(node: Node, source: FileReplica, signal: Abort
     if (known === undefined) planned.set(key, { log, author, verdict, rule, events })
     else known.events += events
   }
-  const taker = new Taker(judgingOnly(node, add), { signal, onFault: (fault) => void faults.push({ kind: 'fault', ...fault } as VerbRecord) })
+  const taker = new Taker(judgingOnly(node, add), {
+    signal,
+    onFault: (fault) => void faults.push({ kind: 'fault', ...fault } as VerbRecord)
+  })
   await taker.takeAll(source, ({ log, author, size }) => {
     const did = didOf(author)
     if (log === node.log) return false

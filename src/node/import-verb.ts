@@ -2,6 +2,7 @@ import type { VerbRecord } from './control.ts'
 import { RejoinError } from '../core/index.ts'
 import { Folder, readFolderSeal, foreignIn } from '../replica/index.ts'
 import { mustKnowSeal } from './import-stream.ts'
+import { planImport } from './import-plan.ts'
 import { importFrom } from './importing.ts'
 import type { Node } from './node.ts'
 import { openFileReplica, replicaWord } from './replica-word.ts'
@@ -14,12 +15,19 @@ import { importFromWeb } from './web-import.ts'
 export interface ImportArgs {
   /** an absolute path, or another word that openFileReplica knows */
   readonly replica: string
+  /** only say what the rules would make of it */
+  readonly dryRun?: boolean
 }
 
 /** Takes in what a replica of files has and the rules want; yields progress, faults and one result. */
 export async function* importVerb({ node, args, signal }: VerbContext<ImportArgs>): AsyncGenerator<VerbRecord> {
   const named = replicaWord(args.replica)
   const rules = node.gate.rules.file.import
+  if (args.dryRun === true) {
+    await using source = await openFileReplica(args.replica)
+    yield* planImport(node, source, signal)
+    return
+  }
   const { bad, ...result } = yield* reporting(async (say) => {
     if (rules?.requireSeal === true && named.kind === 'web')
       throw new RejoinError('E_SEAL', `${named.url} is a web folder, and trust.yaml asks for a seal`, {

@@ -20,6 +20,9 @@ import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { RejoinError } from '../core/index.ts'
 
+/** what system calls say about a medium that was pulled out, or whose driver is gone */
+const goneCodes: ReadonlySet<string> = new Set(['ENOTCONN', 'ENODEV', 'ENXIO', 'ESTALE'])
+
 /** Returns a failed system call as one of our errors, with what was being done to which path. */
 export function ioError(cause: unknown, doing: string, path: string): RejoinError {
   if (cause instanceof RejoinError) return cause
@@ -30,6 +33,11 @@ export function ioError(cause: unknown, doing: string, path: string): RejoinErro
       hint: 'free some space and run the same command again; what was finished is kept'
     })
   }
+  if (goneCodes.has(code))
+    return new RejoinError('E_GONE', `${path} went away (${code})`, {
+      cause,
+      hint: 'put the medium back and run the same command again'
+    })
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
     return new RejoinError('E_PERMISSION', `not permitted to ${doing} ${path} (${code})`, { cause })
   if (code === 'ENOENT') return new RejoinError('E_NOT_FOUND', `cannot ${doing} ${path}: there is no such file`, { cause })

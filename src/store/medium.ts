@@ -40,8 +40,9 @@ export interface MediumRoom {
 /** Returns how much a medium can take. @throws E_IO E_GONE */
 export function roomOn(path: string): MediumRoom {
   try {
-    const { bavail, bsize } = statfsSync(path)
-    return { freeBytes: bavail * bsize, blockBytes: Math.max(512, bsize) }
+    const { bavail, blocks, bsize } = statfsSync(path)
+    // some drivers in user space say nothing of their size: then it shows when a write fails
+    return { freeBytes: blocks === 0 ? Number.MAX_SAFE_INTEGER : bavail * bsize, blockBytes: Math.max(512, bsize) }
   } catch (cause) {
     throw asGone(ioError(cause, 'look at', path), path)
   }

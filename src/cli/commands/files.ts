@@ -21,6 +21,7 @@ export async function files(
     readonly overlap?: number
     readonly selection?: object
     readonly maxBytes?: number
+    readonly dryRun?: boolean
   }
 ): Promise<number> {
   let last: AnyRecord | undefined
@@ -49,9 +50,16 @@ export function exitOf(result: AnyRecord | undefined): number {
 export function showRecord(record: AnyRecord, word: string, quiet = false): void {
   if (record.kind === 'artifact') {
     if (!quiet) print(wordArtifact(record))
-  } else if (record.kind === 'fault')
+  } else if ((record.kind as string) === 'plan') print(wordPlan(record))
+  else if (record.kind === 'fault')
     print(`damaged   ${printable(String(record['path']))}: ${printable(String(record['reason']))}`)
   else if (record.kind === 'result') for (const line of wordResult(record, word)) print(line)
+}
+
+/** e.g. `would refuse  12 events of did:key:z6Mk… (unknown-author)` */
+function wordPlan(record: AnyRecord): string {
+  const { verdict, rule, author, events } = record as AnyRecord & Partial<Record<string, unknown>>
+  return printable(`would ${String(verdict).padEnd(6)}  ${plural(events, 'event')} of ${String(author)}  (${String(rule)})`)
 }
 
 function wordArtifact(record: AnyRecord): string {
@@ -79,6 +87,10 @@ function sizeOf(bytes: unknown): string {
 function* wordResult(record: AnyRecord, word: string): Generator<string> {
   const count = (member: string): number => Number(record[member] ?? 0)
   const { verb } = record
+  if (record['dryRun'] === true) {
+    yield `nothing was taken: ${plural(count('events'), 'event')} would come in, ${count('held')} be held, ${count('refused')} refused`
+    return
+  }
   const isWeb = record['requests'] !== undefined
   const done = record['complete'] === true ? 'complete' : 'not complete'
   const moved = `${plural(count('blobs'), 'blob')}, ${sizeOf(count('bytes'))}`

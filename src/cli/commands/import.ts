@@ -9,10 +9,12 @@ import { tellFault } from './faults.ts'
 /** The options of `rejoin import`. */
 export interface ImportFlags {
   readonly identity?: string
+  readonly dryRun?: boolean
 }
 
 /** Takes in what a replica of files has. @returns the exit code */
-export async function importFrom(context: Context, word: string, { identity }: ImportFlags): Promise<number> {
+export async function importFrom(context: Context, word: string, { identity, dryRun }: ImportFlags): Promise<number> {
+  if (dryRun === true) return await files(context, 'import', { replica: word, dryRun })
   const { kind } = replicaWord(word)
   const isStream = kind === 'archive' || kind === 'stream' || (kind === 'folder' && isEncrypted(word))
   if (!isStream) return await files(context, 'import', { replica: word })
