@@ -130,7 +130,7 @@ export function bytesBelow(root: string): number {
   if (!existsSync(root)) return 0
   let sum = 0
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).size
+    if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0
   return sum
 }
 
