@@ -339,7 +339,8 @@ describe('media that cannot be written', () => {
       expect(String(imported.result['code'])).toMatch(/^([a-z]+ ){5}[a-z]+$/)
       expect(snapshot(medium.path)).toEqual(before)
       await lab.mustBeWhole()
-      const refused = await lab.moved('a', ['export', medium.path])
+      await lab.publishNotes('a', 1, 'more')
+    const refused = await lab.moved('a', ['export', medium.path])
       expect(refused.code).not.toBe(0)
       expect(refused.stderr).toMatch(/E_PERMISSION|E_IO/)
     }
