@@ -340,7 +340,7 @@ describe('media that cannot be written', () => {
       expect(snapshot(medium.path)).toEqual(before)
       await lab.mustBeWhole()
       await lab.publishNotes('a', 1, 'more')
-    const refused = await lab.moved('a', ['export', medium.path])
+      const refused = await lab.moved('a', ['export', medium.path])
       expect(refused.code).not.toBe(0)
       expect(refused.stderr).toMatch(/E_PERMISSION|E_IO/)
     }
