@@ -19,11 +19,8 @@ export async function files(
     readonly since?: string
     readonly oneWay?: string
     readonly overlap?: number
-<<<<<<< HEAD
     readonly selection?: object
     readonly maxBytes?: number
-=======
->>>>>>> 32bc5da (cli: import --dry-run)
     readonly dryRun?: boolean
   }
 ): Promise<number> {
