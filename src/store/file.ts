@@ -21,7 +21,7 @@ import { promisify } from 'node:util'
 import { RejoinError } from '../core/index.ts'
 
 /** what system calls say about a medium that was pulled out, or whose driver is gone */
-const goneCodes: ReadonlySet<string> = new Set(['ENOTCONN', 'ENODEV', 'ENXIO', 'ESTALE'])
+const goneCodes: ReadonlySet<string> = new Set(['ENOTCONN', 'ECONNABORTED', 'ENODEV', 'ENXIO', 'ESTALE'])
 
 /** Returns a failed system call as one of our errors, with what was being done to which path. */
 export function ioError(cause: unknown, doing: string, path: string): RejoinError {
