@@ -20,7 +20,6 @@ import {
   type TextPull,
   tileWidth,
   Tree,
-  type Verdict,
   verifyCheckpoint,
   type WireHead
 } from '../core/index.ts'
@@ -45,6 +44,7 @@ import { Door } from './door.ts'
 import { interestWithHeirs } from './heirs.ts'
 import type { LocalHooks } from './local-hooks.ts'
 import { type Changed, moveTo, noMoves, rejudge, type RejudgeTarget } from './rejudge.ts'
+import { count, type Counts } from './counts.ts'
 import { type Cursor, Cursors } from './cursors.ts'
 import type { Proof, Replica, Taken } from './replica.ts'
 import { takeTexts, TextSeeker } from './texts.ts'
@@ -391,16 +391,4 @@ export class LocalReplica implements Replica {
   setCursor(node: Uint8Array, storeId: string, seq: number): void {
     if (!this.door.tookPutOff(node)) this.cursors.set(node, { storeId, seq })
   }
-}
-
-interface Counts {
-  events: number
-  refused: number
-  held: number
-}
-
-function count(total: Counts, verdict: Verdict): void {
-  if (verdict === 'refuse') total.refused++
-  else if (verdict === 'hold') total.held++
-  else total.events++
 }
