@@ -78,6 +78,8 @@ export class Fetcher {
   private retryMs: number
   /** blobs that the last whole pass did not get */
   private missing = 0
+  /** what came since the node is up, whoever asked for it */
+  readonly came: { fetched: number; bytes: number } = { fetched: 0, bytes: 0 }
   /** by missing blob, the entry that names it */
   private readonly namedBy = new Map<Digest, Place>()
   /** peers that have connected and were not yet asked for what others don't have */
@@ -341,6 +343,8 @@ export class Fetcher {
       const left = new Set(missing)
       open = open.filter(({ digest }) => left.has(digest))
     }
+    this.came.fetched += wants.length - open.length
+    this.came.bytes += bytes
     return { fetched: wants.length - open.length, missing: open.length, bytes }
   }
 

@@ -314,6 +314,11 @@ export class Live implements AsyncDisposable {
     return peer
   }
 
+  /** Returns how many blobs, and bytes of them, came from peers since the node is up. */
+  get blobsCame(): { readonly fetched: number; readonly bytes: number } {
+    return { ...this.fetcher.came }
+  }
+
   /** Fetches blobs that are named by events and not here yet, and waits for that. */
   async fetchMissing(signal: AbortSignal): Promise<Fetched> {
     return await this.fetcher.run(signal)

@@ -55,6 +55,8 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
   if (peers.length === 0)
     throw new RejoinError('E_UNREACHABLE', 'no peer is connected', { hint: 'name one: rejoin sync MULTIADDR' })
   const before = new Set(node.replica.conflicts())
+  // blobs are fetched in the background, too, as soon as their events are here
+  const cameBefore = live.blobsCame
   let progress: { readonly entries: number; readonly bytes: number } | undefined
   const work = Promise.all(
     peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes })))
@@ -71,12 +73,13 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
     progress = undefined
   }
   if (failure !== undefined) throw failure
-  const blobs = await live.fetchMissing(signal)
+  const { missing } = await live.fetchMissing(signal)
   await live.settled()
   if (node.config.listen.length === 0) await live.served(signal)
   node.peers.save()
+  const came = live.blobsCame
   const sum = (pick: (result: SyncResult) => number): number => (results ?? []).reduce((total, result) => total + pick(result), 0)
-  const complete = (results ?? []).every((result) => result.complete) && blobs.missing === 0
+  const complete = (results ?? []).every((result) => result.complete) && missing === 0
   yield {
     kind: 'result',
     complete,
@@ -84,9 +87,9 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
     refused: sum(({ refused }) => refused),
     held: sum(({ held }) => held),
     sent: sum(({ entriesSent }) => entriesSent),
-    blobs: blobs.fetched,
-    bytes: sum(({ bytesReceived, bytesSent }) => bytesReceived + bytesSent) + blobs.bytes,
-    missing: blobs.missing,
+    blobs: came.fetched - cameBefore.fetched,
+    bytes: sum(({ bytesReceived, bytesSent }) => bytesReceived + bytesSent) + came.bytes - cameBefore.bytes,
+    missing,
     bad: 0,
     // however it came to be known: by a session, an inquiry after it, or somebody's proof
     conflicts: node.replica.conflicts().filter((log) => !before.has(log)).length

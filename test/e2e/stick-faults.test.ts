@@ -325,7 +325,7 @@ describe('what is not known here', () => {
 })
 
 describe('clocks', () => {
-  it.each(['1970-01-02 00:00:00', '+10y'])('at %s on either side make no difference to what is imported', async (time) => {
+  it.each(['1970-01-02 00:00:00', '+10y'])('TRUST-7 at %s on either side make no difference to what is imported', async (time) => {
     await using lab = await StickLab.open()
     await lab.publishNotes('a', 4, 'note')
     const wrong = ['faketime', '-f', time.startsWith('+') ? time : `@${time}`]

@@ -91,6 +91,6 @@ describe('protocols/trust.md', () => {
 
   it('names what has no effect yet', () => {
     const idle = rows.filter(({ effect }) => effect.startsWith('*no effect yet*')).map(({ member }) => member.split(/[.[]/)[0])
-    expect([...new Set(idle)]).toEqual(['budget', 'receipts', 'import'])
+    expect([...new Set(idle)]).toEqual(['budget', 'receipts'])
   })
 })

@@ -71,7 +71,11 @@ function explain({ log, index, author, verdict, type, subject, time, history, de
     now.conjuncts.map(({ text, value }) => [text, value]),
     now.warnings
   )
-  const { voices, ...facts } = now.facts as { readonly voices?: { readonly said: number; readonly needed: number } }
+  // what quotas and rates count is no fact that a condition can name; --json has it
+  const { voices, usage: _, ...facts } = now.facts as {
+    readonly voices?: { readonly said: number; readonly needed: number }
+    readonly usage?: unknown
+  }
   if (voices !== undefined && voices.needed > 1) print(`  voices   ${voices.said} of ${voices.needed} keys have said this`)
   for (const [name, value] of Object.entries(facts)) fact(name, value)
 }
