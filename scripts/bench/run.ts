@@ -43,6 +43,7 @@ function hypercoreRow(events: number): readonly Row[] {
   ]
 }
 
+if (process.argv.includes('--stick')) take(await (await import('./stick.ts')).stickRows(scale))
 if (process.argv.includes('--registry')) take(await registryRows(scale))
 take(await appendRows(scale))
 take(await syncRows(100_000 / scale, 1_000_000 / scale))
