@@ -325,16 +325,19 @@ describe('what is not known here', () => {
 })
 
 describe('clocks', () => {
-  it.each(['1970-01-02 00:00:00', '+10y'])('TRUST-7 at %s on either side make no difference to what is imported', async (time) => {
-    await using lab = await StickLab.open()
-    await lab.publishNotes('a', 4, 'note')
-    const wrong = ['faketime', '-f', time.startsWith('+') ? time : `@${time}`]
-    expect((await lab.moved('a', ['export', lab.path('stick')], wrong)).code).toBe(0)
-    const imported = await lab.moved('b', ['import', lab.path('stick')], wrong)
-    expect(imported.code, imported.stderr).toBe(0)
-    expect(imported.result).toMatchObject({ complete: true, events: 5, held: 0, refused: 0 })
-    await lab.mustBeWhole()
-  })
+  it.each(['1970-01-02 00:00:00', '+10y'])(
+    'TRUST-7 at %s on either side make no difference to what is imported',
+    async (time) => {
+      await using lab = await StickLab.open()
+      await lab.publishNotes('a', 4, 'note')
+      const wrong = ['faketime', '-f', time.startsWith('+') ? time : `@${time}`]
+      expect((await lab.moved('a', ['export', lab.path('stick')], wrong)).code).toBe(0)
+      const imported = await lab.moved('b', ['import', lab.path('stick')], wrong)
+      expect(imported.code, imported.stderr).toBe(0)
+      expect(imported.result).toMatchObject({ complete: true, events: 5, held: 0, refused: 0 })
+      await lab.mustBeWhole()
+    }
+  )
 })
 
 describe('media that cannot be written', () => {

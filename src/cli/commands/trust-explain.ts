@@ -72,7 +72,11 @@ function explain({ log, index, author, verdict, type, subject, time, history, de
     now.warnings
   )
   // what quotas and rates count is no fact that a condition can name; --json has it
-  const { voices, usage: _, ...facts } = now.facts as {
+  const {
+    voices,
+    usage: _,
+    ...facts
+  } = now.facts as {
     readonly voices?: { readonly said: number; readonly needed: number }
     readonly usage?: unknown
   }
