@@ -55,6 +55,10 @@ export class Entries {
   private fd: { readonly number: number; readonly handle: number; sizeBytes: number } | undefined
   /** files that are full and not yet on their way to the disk */
   private readonly full: NonNullable<typeof this.fd>[] = []
+  /** how often each open file is being synced at the moment */
+  private readonly inSync = new Map<number, number>()
+  /** files to be closed when that is over */
+  private readonly toClose = new Set<number>()
   /** files that are full, on their way to the disk */
   private readonly retiring = new Set<Promise<void>>()
   /** full files that did not reach the disk, and why */
@@ -231,10 +235,10 @@ export class Entries {
 
   private syncFull(): void {
     for (const { number, handle } of this.full.splice(0)) {
-      const work = datasync(handle)
+      const work = this.syncHandle(handle)
         .catch((cause: unknown) => void this.unsynced.set(this.path(number * entriesPerFile), cause))
         .finally(() => {
-          closeSync(handle)
+          this.closeHandle(handle)
           this.retiring.delete(work)
         })
       this.retiring.add(work)
@@ -253,7 +257,7 @@ export class Entries {
         this.unsynced.delete(path)
       }
       this.syncFull()
-      if (current !== undefined) await datasync(current.handle)
+      if (current !== undefined) await this.syncHandle(current.handle)
       await Promise.all(this.retiring)
       for (const cause of this.unsynced.values()) throw cause
       if (folderChanged) this.syncFolders()
@@ -304,8 +308,28 @@ export class Entries {
   }
 
   private closeFile(): void {
-    if (this.fd !== undefined) closeSync(this.fd.handle)
+    if (this.fd !== undefined) this.closeHandle(this.fd.handle)
     this.fd = undefined
+  }
+
+  private async syncHandle(handle: number): Promise<void> {
+    this.inSync.set(handle, (this.inSync.get(handle) ?? 0) + 1)
+    try {
+      await datasync(handle)
+    } finally {
+      const left = (this.inSync.get(handle) as number) - 1
+      if (left > 0) this.inSync.set(handle, left)
+      else {
+        this.inSync.delete(handle)
+        if (this.toClose.delete(handle)) closeSync(handle)
+      }
+    }
+  }
+
+  /** Closes a file, once nobody syncs it: its number could be another file's by then, which would be synced in its place. */
+  private closeHandle(handle: number): void {
+    if (this.inSync.has(handle)) this.toClose.add(handle)
+    else closeSync(handle)
   }
 
   /** Closes the open files; what was not synced may be lost in a power cut. */

@@ -1,5 +1,7 @@
+import { pbkdf2 } from 'node:crypto'
 import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { concat, hex, linesOf, logFolder, Tree, appendLines } from '../../src/core/index.ts'
 import { Entries, Tiles } from '../../src/store/index.ts'
@@ -9,6 +11,7 @@ import { blockOf, foreignLines, temporaryFolder } from './sample-folder.ts'
 
 const signer = sampleSigner('entries')
 const none: ReadonlySet<number> = new Set()
+const derive = promisify(pbkdf2)
 
 function lineAt(entries: Entries, index: number): Buffer {
   return Buffer.from(entries.read(index, index + 1).text).subarray(0, -1)
@@ -37,6 +40,22 @@ describe('Entries', () => {
     expect([read.from, read.count]).toEqual([1000, 24])
     expect(Buffer.from(again.read(2499, 2500).text)).toEqual(Buffer.concat([lines[2499] as Uint8Array, Buffer.from('\n')]))
     await again.close()
+  })
+
+  it('keeps a file open for as long as it is synced, though it is cut or done with meanwhile (FOLDER-8)', async () => {
+    using folder = temporaryFolder()
+    const { log, lines } = foreignLines(signer, 1100)
+    const entries = new Entries(folder.path, log)
+    entries.append(blockOf(lines.slice(0, 1000), 0, none))
+    // the threads are busy: what is asked of them waits
+    const busy = Array.from({ length: 8 }, async () => await derive('', '', 200_000, 32, 'sha256'))
+    const syncing = entries.sync()
+    entries.cut(990)
+    await syncing
+    await Promise.all(busy)
+    entries.append(blockOf(lines.slice(990), 990, none))
+    await entries.sync()
+    await entries.close()
   })
 
   it('cuts a torn last line, at every length of it (FOLDER-9)', async () => {
