@@ -39,7 +39,7 @@ describe(`killed at any step (seed ${seed})`, () => {
     await lab.publishNotes('a', 300, 'note')
     const digest = await lab.publishLarge('a', 12 * mebibyte)
     expect((await lab.moved('a', ['export', lab.path('stick')])).code).toBe(0)
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       const import_ = lab.start(['import', lab.path('stick'), '--data', lab.path('b'), '--json'])
       const goal = chosen(`kill ${round}`, 12 * mebibyte)
       const giveUpMs = performance.now() + 20_000
