@@ -53,6 +53,8 @@ interface Asking {
 }
 
 const pokeMs = 2
+/** how long no event came, in milliseconds, before it is looked after what new ones name; a session's end does not wait */
+const quietMs = 200
 const maxRetryMs = 300_000
 /** text of the events that are looked after at a time, in bytes: what a pass keeps in memory depends on it */
 const windowBytes = 256 * 1024
@@ -73,6 +75,7 @@ export class Fetcher {
   private readonly reaches: Reaches
   private running: Promise<unknown> | undefined
   private pokeTimer: NodeJS.Timeout | undefined
+  private quietTimer: NodeJS.Timeout | undefined
   private retryTimer: NodeJS.Timeout | undefined
   private readonly firstRetryMs: number
   private retryMs: number
@@ -100,8 +103,16 @@ export class Fetcher {
 
   /** Takes note that an event's text came, perhaps in the place of its hash: what was passed over is looked after. */
   revisit(log: LogId, index: number): void {
+    const wasPassed = index < this.reaches.of(log).asked
     this.reaches.revisit(log, index)
-    this.poke()
+    if (wasPassed) this.poke()
+    else this.pokeWhenQuiet()
+  }
+
+  /** Fetches once nothing new came for a while: in the middle of a catch-up the blobs would only hold it up. */
+  private pokeWhenQuiet(): void {
+    clearTimeout(this.quietTimer)
+    this.quietTimer = setTimeout(() => this.poke(), quietMs)
   }
 
   /** Fetches soon what new events name. */
@@ -378,6 +389,7 @@ export class Fetcher {
   /** Stops fetching; the signal must have ended what is under way. */
   async stop(): Promise<void> {
     clearTimeout(this.pokeTimer)
+    clearTimeout(this.quietTimer)
     clearTimeout(this.retryTimer)
     await this.running
     await this.telling
