@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Runs a program to its end and returns how long it took, in seconds. */
@@ -86,9 +86,4 @@ export function skopeoSeconds(layout: string, tag: string, place: string): numbe
   const took = timed('skopeo', ['copy', '--quiet', `oci:${layout}:${tag}`, `oci:${to}:${tag}`]) + timed('sync', ['-f', to])
   rmSync(to, { recursive: true })
   return took
-}
-
-/** How many bytes a command of a child wrote, as Linux counted them for the shell around it. */
-export function writtenBytes(ioFile: string): number {
-  return Number(/wchar: (\d+)/.exec(readFileSync(ioFile, 'utf8'))?.[1] ?? Number.NaN)
 }

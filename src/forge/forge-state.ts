@@ -23,8 +23,6 @@ export interface TagConflict {
 export interface ForgeState {
   /** by repository, by tag */
   readonly seen: ReadonlyMap<string, ReadonlyMap<string, SeenTag>>
-  /** by repository: what its list of tags was called when it was read last */
-  readonly listed: ReadonlyMap<string, string>
   readonly conflicts: readonly TagConflict[]
   /** up to which entry of which own log outbox requests were made */
   readonly pushed: { readonly log: string; readonly size: number } | undefined
@@ -38,7 +36,6 @@ export interface ForgeState {
 /** What is known of a forge that was never spoken to. */
 export const unknownForge: ForgeState = {
   seen: new Map(),
-  listed: new Map(),
   conflicts: [],
   pushed: undefined,
   awaySince: undefined,
@@ -76,9 +73,6 @@ function stateOf(document: JsonObject): ForgeState {
         repository,
         new Map(entriesOf(tags).flatMap(([tag, seen]) => (isSeen(seen) ? [[tag, seen] as const] : [])))
       ])
-    ),
-    listed: new Map(
-      entriesOf(document['listed']).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []))
     ),
     conflicts: Array.isArray(document['conflicts'])
       ? (document['conflicts'] as readonly Json[]).flatMap((one) => (isConflict(one) ? [one] : []))
@@ -119,10 +113,9 @@ function isConflict(value: unknown): value is TagConflict {
 
 /** Writes what is known of a forge. */
 export function writeForgeState(root: string, host: string, state: ForgeState): void {
-  const { seen, listed, ...rest } = state
+  const { seen, ...rest } = state
   const document = {
     ...rest,
-    listed: Object.fromEntries(listed),
     seen: Object.fromEntries([...seen].map(([repository, tags]) => [repository, Object.fromEntries(tags)]))
   }
   replaceFileSync(forgeStatePath(root, host), utf8(`${JSON.stringify(document, undefined, 1)}\n`), { durable: true })

@@ -46,7 +46,7 @@ export async function pullForge(context: PullContext, before: ForgeState): Promi
   return await new Pull(context, before).run()
 }
 
-/** Returns the state with what was seen so far, after an error in the middle of a pull. */
+/** One pull: what was seen so far, and what came of it. */
 class Pull {
   private readonly context: PullContext
   private readonly before: ForgeState

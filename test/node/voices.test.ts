@@ -1,33 +1,12 @@
 import * as fc from 'fast-check'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Node, runVerb } from '../../src/node/index.ts'
 import { bring, type Said, trustText, verdictAt, type WrittenLog, writtenLog } from './logs.ts'
+import { nodeWith, opened } from './trusting-node.ts'
 
 const never = new AbortController().signal
-const folders: string[] = []
-const open: Node[] = []
-afterEach(async () => {
-  for (const node of open.splice(0)) await node[Symbol.asyncDispose]()
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
-})
-
-async function nodeWith(trust: string): Promise<Node> {
-  const root = mkdtempSync(join(tmpdir(), 'rejoin-voices-'))
-  folders.push(root)
-  await Node.init(root, 'me', 'test')
-  writeFileSync(join(root, 'trust.yaml'), trust)
-  return await opened(root)
-}
-
-async function opened(root: string): Promise<Node> {
-  const node = await Node.open(root)
-  open.push(node)
-  await node.settled()
-  return node
-}
 
 async function explained(node: Node, log: WrittenLog, index: number): Promise<Readonly<Record<string, unknown>>> {
   for await (const record of runVerb(node, undefined, 'explain', { event: `${log.log}/${index}` }, never))
