@@ -19,40 +19,46 @@ export class DockerRegistry implements AsyncDisposable {
   readonly url: string
   private readonly root: string
   private readonly isGuest: boolean
+  private readonly isInMemory: boolean
   private child: ChildProcess | undefined
 
-  private constructor(root: string, url: string, isGuest: boolean) {
+  private constructor(root: string, url: string, how: { readonly isGuest?: boolean; readonly isInMemory?: boolean }) {
     this.root = root
     this.url = url
-    this.isGuest = isGuest
+    this.isGuest = how.isGuest ?? false
+    this.isInMemory = how.isInMemory ?? false
   }
 
-  /** Starts one with nothing in it, and waits until it answers. */
-  static async open(): Promise<DockerRegistry> {
+  /** Starts one with nothing in it, and waits until it answers. @param isInMemory lists in order, where folders have the order of their file system */
+  static async open({ isInMemory = false }: { readonly isInMemory?: boolean } = {}): Promise<DockerRegistry> {
     const root = mkdtempSync(join(tmpdir(), 'rejoin-docker-registry-'))
-    return await DockerRegistry.on(root, false)
+    return await DockerRegistry.on(root, { isInMemory })
   }
 
-  private static async on(root: string, isGuest: boolean): Promise<DockerRegistry> {
-    const registry = new DockerRegistry(root, `http://127.0.0.1:${await freePort()}`, isGuest)
+  private static async on(
+    root: string,
+    how: { readonly isGuest?: boolean; readonly isInMemory?: boolean }
+  ): Promise<DockerRegistry> {
+    const registry = new DockerRegistry(root, `http://127.0.0.1:${await freePort()}`, how)
     await registry.start()
     return registry
   }
 
   /** Starts another one on another port, on the same data: what it is given is there when this one is back. */
   async beside(): Promise<DockerRegistry> {
-    return await DockerRegistry.on(this.root, true)
+    return await DockerRegistry.on(this.root, { isGuest: true })
   }
 
   /** Starts it on its port, and waits until it answers. */
   async start(): Promise<void> {
-    const { root, url } = this
+    const { root, url, isInMemory } = this
+    const driver = isInMemory ? 'inmemory: {}' : `filesystem: {rootdirectory: ${join(root, 'data')}}`
     const config = join(root, `config-${new URL(url).port}.yml`)
     writeFileSync(
       config,
       `version: 0.1
 log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: ${join(root, 'data')}}, delete: {enabled: true}}
+storage: {${driver}, delete: {enabled: true}}
 http: {addr: ${new URL(url).host}}
 `
     )

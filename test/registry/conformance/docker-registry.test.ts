@@ -3,7 +3,10 @@ import { DockerRegistry } from '../docker-registry.ts'
 import { Registry } from './client.ts'
 import { suite } from './suite.ts'
 
-/** The cases that Debian's docker-registry 2.8.2 does not pass: the suite can fail, and these are where it is seen to. */
+/**
+ * The cases that Debian's docker-registry 2.8.2 does not pass: the suite can fail, and these are where it is seen to. Kept in memory, since it lists tags as its
+ * storage does: on a file system, four more fail, but for one that happens to list folders in order.
+ */
 const failing: readonly string[] = [
   'Cancel a blob upload: an unknown upload is 404 BLOB_UPLOAD_UNKNOWN',
   'Content: what manifests may be: a manifest and blobs of sha512',
@@ -28,14 +31,10 @@ const failing: readonly string[] = [
   'Listing Referrers: they stay when the subject is deleted',
   'Listing Referrers: without a filter there is no OCI-Filters-Applied',
   'Listing Tags: a repository without tags has an empty list',
-  'Listing Tags: all of them, in ASCII order, with the name',
   'Listing Tags: last need not be there',
   'Listing Tags: last without n: all after it',
   'Listing Tags: n and last: so many after it',
-  'Listing Tags: n of exactly their number: all',
-  'Listing Tags: n over their number: all, without a Link',
   'Listing Tags: n that is no number is 400',
-  'Listing Tags: n with more to come: a Link of rel="next" leads through all',
   'Listing Tags: n: the first so many',
   'Listing Tags: n=0: none, and no Link',
   'Mounting a blob from another repository: without from, the blob of a manifest is found',
@@ -66,7 +65,7 @@ const failing: readonly string[] = [
 ]
 
 it('the same suite against docker-registry 2.8.2 fails where that is older than the specification', async () => {
-  await using docker = await DockerRegistry.open()
+  await using docker = await DockerRegistry.open({ isInMemory: true })
   const registry = new Registry(docker.url)
   const failed: string[] = []
   const waiting = [...suite]
