@@ -41,6 +41,8 @@ interface Root {
 
 interface Repository {
   readonly contents: Map<Digest, Content>
+  /** by subject, the manifests that refer to it */
+  readonly referrers: Map<Digest, Set<Digest>>
   /** manifests that were not here when they were looked into */
   readonly open: Map<Digest, Root>
   queue: Root[]
@@ -105,6 +107,20 @@ export class Contents implements Disposable {
     return (await this.removedAt(name, digest)) > found.hlc ? undefined : found
   }
 
+  /** Returns the manifests of a repository that refer to a digest, as far as they are here. */
+  async referrers(name: string, subject: Digest): Promise<readonly Content[]> {
+    const repository = await this.load(name)
+    await this.read(repository)
+    return [...(repository.referrers.get(subject) ?? [])].flatMap((digest) => repository.contents.get(digest) ?? [])
+  }
+
+  /** Returns the subjects of all manifests of a repository that are here. */
+  async subjects(name: string): Promise<readonly Digest[]> {
+    const repository = await this.load(name)
+    await this.read(repository)
+    return [...repository.referrers.keys()]
+  }
+
   /** Returns the blobs that a manifest names by itself; none where it is not here. */
   async partsOf(digest: Digest): Promise<readonly Digest[]> {
     if (!this.node.blobs.has(digest)) return []
@@ -138,7 +154,7 @@ export class Contents implements Disposable {
   private async begin(name: string): Promise<Repository> {
     const artifacts = (await listRepository(this.node, name)) ?? []
     const queue = artifacts.flatMap(({ event }) => rootOf(event.event, this.isRelayed(event)) ?? [])
-    return { contents: new Map(), open: new Map(), queue, reading: undefined }
+    return { contents: new Map(), referrers: new Map(), open: new Map(), queue, reading: undefined }
   }
 
   private isRelayed({
@@ -195,6 +211,10 @@ export class Contents implements Disposable {
     } catch (error) {
       if (error instanceof RejoinError) return
       throw error
+    }
+    if (manifest.subject !== undefined) {
+      const refer = repository.referrers.get(manifest.subject.digest) ?? new Set()
+      repository.referrers.set(manifest.subject.digest, refer.add(content.digest))
     }
     for (const { digest, mediaType, size } of [
       ...(manifest.config ? [manifest.config] : []),

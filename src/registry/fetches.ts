@@ -34,8 +34,10 @@ export class Fetches {
     return (this.live?.host.peers().length ?? 0) > 0
   }
 
-  /** Returns the fault for what an event names and nobody who can be reached has. */
+  /** Returns the fault for what an event names and nobody who can be reached has: 404 where it was let go here, else it is only not to be had now. */
   unavailable(digest: Digest, code: FaultCode): RegistryFault {
+    if (this.node.blobs.dropped.has(digest))
+      return fault(404, code, `${digest} was let go here, and nobody who is connected has it`, { detail: { digest } })
     const why = this.hasPeers ? 'no peer that is connected has it' : 'no peer is connected'
     return fault(503, code, `${digest} is known and not here, and ${why}`, {
       detail: { digest },

@@ -1,11 +1,13 @@
 import { readManifest } from '../artifact/index.ts'
 import { type JsonObject, RejoinError } from '../core/index.ts'
-import { eventsNamed, hasRepository, type InRepository, listRepositories, listTags, readInRepository } from '../node/index.ts'
+import { hasRepository, listRepositories, listTags, readInRepository } from '../node/index.ts'
 import type { RegistryContext } from './context.ts'
 import { type Exchange, send, sendJson } from './exchange.ts'
 import { fault } from './fault.ts'
 import { maxManifestBytes } from './push-manifest.ts'
+import { findReferrers, type Referrer } from './referrers.ts'
 import { mustBeDigest, mustBeName } from './route.ts'
+import { sendTagDigests, type TagHere, wantsDigests } from './tag-digests.ts'
 
 const indexType = 'application/vnd.oci.image.index.v1+json'
 /** an answer of the referrers API is one manifest, which clients read up to this size */
@@ -31,14 +33,25 @@ function nextLink(path: string, { page, count, more }: ReturnType<typeof pageOf>
   return more && last !== undefined ? { link: `<${path}?last=${encodeURIComponent(last)}&n=${count}>; rel="next"` } : {}
 }
 
-/** Lists the tags of a repository, in ASCII order. */
-export async function sendTags({ node }: RegistryContext, exchange: Exchange, name: string): Promise<void> {
+/** Returns the tags that stand for an artifact which is in the repository; what was let go and is not here is not. */
+async function tagsHere(node: RegistryContext['node'], name: string): Promise<readonly TagHere[]> {
+  const found: TagHere[] = []
+  for (const { tag, digest } of await listTags(node, name)) {
+    if (digest === undefined || (!node.blobs.has(digest) && node.blobs.dropped.has(digest))) continue
+    if ((await readInRepository(node, name, digest)) !== undefined) found.push({ tag, digest })
+  }
+  return found
+}
+
+/** Lists the tags of a repository, in ASCII order; with their digests for who asks for that. */
+export async function sendTags(context: RegistryContext, exchange: Exchange, name: string): Promise<void> {
   mustBeName(name, true)
+  const { node } = context
   if (!(await hasRepository(node, name)))
     throw fault(404, 'NAME_UNKNOWN', `there is no repository ${name} here`, { detail: { name } })
-  const tags: string[] = []
-  for (const { tag, digest } of await listTags(node, name))
-    if (digest !== undefined && (await readInRepository(node, name, digest)) !== undefined) tags.push(tag)
+  const found = await tagsHere(node, name)
+  if (wantsDigests(exchange) && (await sendTagDigests(context, exchange, name, found))) return
+  const tags = found.map(({ tag }) => tag)
   const page = pageOf(tags, exchange)
   sendJson(exchange, { name, tags: page.page }, nextLink(`/v2/${name}/tags/list`, page))
 }
@@ -59,16 +72,13 @@ export async function sendReferrers(context: RegistryContext, exchange: Exchange
   const { node } = context
   // a + that was not escaped came as a blank
   const filter = exchange.query.get('artifactType')?.replaceAll(' ', '+')
-  const found = new Map<string, JsonObject>()
-  for (const { event } of eventsNamed(node, name, await node.store.index.referrers(subject))) {
-    const { digest } = event.data
-    if (typeof digest !== 'string' || found.has(digest)) continue
-    const artifact = await readInRepository(node, name, digest as InRepository['digest'])
-    const descriptor = artifact && (await describe(context, artifact))
-    if (descriptor !== undefined && (filter === undefined || descriptor['artifactType'] === filter)) found.set(digest, descriptor)
+  const found: JsonObject[] = []
+  for (const referrer of await findReferrers(context, name, subject)) {
+    const descriptor = await describe(node, referrer)
+    if (filter === undefined || descriptor['artifactType'] === filter) found.push(descriptor)
   }
   const from = Number(exchange.query.get('from') ?? 0)
-  const { page, next } = fitting([...found.values()], Number.isSafeInteger(from) && from > 0 ? from : 0)
+  const { page, next } = fitting(found, Number.isSafeInteger(from) && from > 0 ? from : 0)
   const parameters = [...(filter === undefined ? [] : [`artifactType=${encodeURIComponent(filter)}`]), `from=${next}`]
   const body = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests: page }))
   send(
@@ -96,7 +106,7 @@ function fitting(
   return { page: all.slice(from), next: undefined }
 }
 
-async function describe({ node }: RegistryContext, artifact: InRepository): Promise<JsonObject> {
+async function describe(node: RegistryContext['node'], artifact: Referrer): Promise<JsonObject> {
   const { digest, mediaType, size } = artifact
   const base = { mediaType, digest, size }
   const known = artifact.artifactType === undefined ? {} : { artifactType: artifact.artifactType }

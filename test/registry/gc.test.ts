@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseDigest } from '../../src/core/index.ts'
 import { type RetentionConfig, runVerb } from '../../src/node/index.ts'
 import { lettingGo, type Retained } from '../../src/node/retention.ts'
-import { fresh, type Made, Registry } from './conformance/client.ts'
+import { expectFault, fresh, type Made, Registry } from './conformance/client.ts'
 import { Site } from './site.ts'
 
 const never = new AbortController().signal
@@ -71,8 +71,11 @@ describe('rejoin gc', () => {
     )
     expect(images.map(({ digest }) => has(site, digest))).toEqual([true, false, false, true, true])
     expect([has(site, sbom.digest), has(site, lost.digest), has(site, other.digest)]).toEqual([true, false, true])
-    const gone = await registry.ask('GET', '/v2/team/app/manifests/v1')
-    expect(gone.status).toBe(503)
+    // let go for good, as far as clients see
+    for (const reference of ['v1', images[1]?.digest ?? '', lost.digest])
+      expectFault(await registry.ask('GET', `/v2/team/app/manifests/${reference}`), [404], 'MANIFEST_UNKNOWN')
+    expect(await registry.tags('team/app')).toEqual(['v0', 'v3', 'v4'])
+    expect(await registry.referrers('team/app', images[1]?.digest ?? '')).toEqual([])
     // it is not fetched by itself any more
     expect(site.node.blobs.dropped.has(parseDigest(images[1]?.digest ?? ''))).toBe(true)
   })
