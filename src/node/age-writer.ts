@@ -15,12 +15,13 @@ const overhead = (sizeBytes: number): number => 1024 + Math.ceil(sizeBytes / 65_
  * a folder `1`, `2` … in it.
  */
 export function ageWriter(root: string, dir: string, recipients: readonly string[]): MediumWriter {
+  const pathOf = (volume: number | undefined): string => (volume === undefined ? dir : join(dir, String(volume)))
   return {
     overhead: (_, sizeBytes) => overhead(sizeBytes),
+    pathOf,
     write: async (files, volume, hooks) => {
-      const path = volume === undefined ? dir : join(dir, String(volume))
-      if (volume !== undefined) mkdirSync(path, { recursive: true })
-      return { ...(await writeMedium(root, AgeMedium.open(path), files, recipients, hooks)), path }
+      if (volume !== undefined) mkdirSync(pathOf(volume), { recursive: true })
+      return await writeMedium(root, AgeMedium.open(pathOf(volume)), files, recipients, hooks)
     }
   }
 }

@@ -74,7 +74,8 @@ interface Unit extends Load {
  * Distributes what is planned over media: an artifact with what refers to it is one whole. Without a limit there is one medium; with one and without
  * volumes what did not fit on the first is left.
  * @param everyBytes what each medium has besides blobs
- * @param perBlob what the medium adds to each blob
+ * @param perBlob what a blob takes on a medium
+ * @param there the blobs that lie on each of the first media already, with what they take
  * @throws E_NO_SPACE where not even the logs fit, or, with volumes, one whole does not
  */
 export function fill(
@@ -82,14 +83,15 @@ export function fill(
   everyBytes: number,
   perBlob: (sizeBytes: number) => number,
   maxBytes: number | undefined,
-  volumes: boolean
+  volumes: boolean,
+  there: readonly ReadonlyMap<string, number>[] = []
 ): Filled {
   const units = unitsOf(plan.artifacts, perBlob)
   if (maxBytes !== undefined && everyBytes > maxBytes)
     throw new RejoinError('E_NO_SPACE', `the events alone take ${everyBytes} bytes, and a medium may have ${maxBytes}`, {
       hint: 'choose fewer with --repo, --type or --since'
     })
-  const packed = packVolumes(units, everyBytes, maxBytes ?? Number.MAX_SAFE_INTEGER)
+  const packed = packVolumes(units, everyBytes, maxBytes ?? Number.MAX_SAFE_INTEGER, there)
   const [large] = packed.tooLarge
   if (large !== undefined && volumes) {
     const bytes = [...large.parts.values()].reduce((sum, one) => sum + one, everyBytes)

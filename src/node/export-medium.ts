@@ -7,7 +7,6 @@ import {
   type FileFault,
   type FileReplica,
   Folder,
-  type MediumContent,
   mediumFiles,
   type MediumFile,
   planExport,
@@ -18,9 +17,8 @@ import {
 import { withoutHeld } from '../sync/index.ts'
 import { ioError, openKeys, syncFolder, writeFully } from '../store/index.ts'
 import type { VerbRecord } from './control.ts'
-import type { ExportChoice } from './exporting.ts'
 import { type Filled, fill } from './export-choice.ts'
-import { planRecords } from './plan-records.ts'
+import { planRecords, volumeRecord } from './plan-records.ts'
 import { reporting } from './reporting.ts'
 
 /** What an export to an archive or an encrypted medium is to do. */
@@ -37,11 +35,13 @@ export interface MediumExport {
 export interface MediumWriter {
   /** what each file takes besides its bytes */
   readonly overhead: (path: string, sizeBytes: number) => number
+  /** where a volume goes */
+  readonly pathOf: (volume: number | undefined) => string
   readonly write: (
     files: readonly MediumFile[],
     volume: number | undefined,
     hooks: WriterHooks
-  ) => Promise<{ readonly bytes: number; readonly there: number; readonly path: string }>
+  ) => Promise<{ readonly bytes: number; readonly there: number }>
 }
 
 /** What a writer tells. */
@@ -84,18 +84,20 @@ export async function* exportMedium(
     return
   }
   const contents = filled.media
+  if (volumes)
+    for (const [i, { plan, blobs }] of contents.entries())
+      yield volumeRecord(i + 1, writer.pathOf(i + 1), plan.artifacts.length, blobs)
   const total = filled.bytes.reduce((sum, bytes) => sum + bytes, 0)
   const faults: FileFault[] = []
   const done = yield* reporting(async (say) => {
     let bytes = 0
     const onBytes = (count: number): void => say({ kind: 'progress', bytes: (bytes += count), total } as VerbRecord)
-    const written: { bytes: number; there: number; path: string }[] = []
+    const written: { bytes: number; there: number }[] = []
     for (const [i, content] of contents.entries()) {
       const files = await mediumFiles(source, content, sealing, wait)
       written.push(
         await writer.write(files, volumes ? i + 1 : undefined, { signal, onBytes, onFault: (fault) => void faults.push(fault) })
       )
-      if (volumes) say(volumeRecord(content, i + 1, written.at(-1)?.path ?? ''))
     }
     return written
   })
@@ -112,18 +114,7 @@ export async function* exportMedium(
     missing,
     bad: faults.length,
     conflicts: 0,
-    paths: done.map(({ path }) => path)
-  } as VerbRecord
-}
-
-function volumeRecord({ plan, blobs }: MediumContent, volume: number, path: string): VerbRecord {
-  return {
-    kind: 'volume',
-    volume,
-    path,
-    artifacts: plan.artifacts.length,
-    blobs: blobs.length,
-    bytes: blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    paths: done.map((_, i) => writer.pathOf(volumes ? i + 1 : undefined))
   } as VerbRecord
 }
 
@@ -142,11 +133,20 @@ function resultOf({ logs }: ExportPlan, { media, left }: Filled): object {
   }
 }
 
-/** Plans what goes on which medium. */
-async function planMedia(
+/** What media are planned for. */
+export interface MediaOptions extends Pick<MediumExport, 'selection' | 'maxBytes' | 'volumes'> {
+  readonly held: ReadonlyMap<LogId, number>
+  /** returns the blobs that lie on each of the first media already, with what they take */
+  readonly look?: (plan: ExportPlan) => Promise<readonly ReadonlyMap<string, number>[]>
+  /** returns what each medium has besides the files of an archive, in bytes */
+  readonly besides?: (plan: ExportPlan) => number
+}
+
+/** Plans what goes on which medium. @throws E_NO_SPACE where bytes are limited, as `fill` */
+export async function planMedia(
   own: FileReplica,
   source: FileReplica,
-  options: Pick<MediumExport, 'selection' | 'maxBytes' | 'volumes'> & { readonly held: ReadonlyMap<LogId, number> },
+  options: MediaOptions,
   overhead: MediumWriter['overhead'],
   sealing: Sealing,
   signal: AbortSignal
@@ -159,44 +159,23 @@ async function planMedia(
     bare.reduce((sum, { path, sizeBytes }) => sum + sizeBytes + overhead(path, sizeBytes), 0) +
     blobCount * listedBytes +
     plan.artifacts.length * indexBytes +
-    2 * tarBlockBytes
+    (options.besides?.(plan) ?? 2 * tarBlockBytes)
   const perBlob = (sizeBytes: number): number => sizeBytes + overhead(`blobs/sha256/${'0'.repeat(64)}`, sizeBytes)
-  return { plan, filled: fill(plan, everyBytes, perBlob, options.maxBytes, options.volumes === true) }
-}
-
-/** Returns what a selection leaves for one folder, where it goes beside what is there. @throws E_NO_SPACE */
-export async function choiceFor(
-  root: string,
-  { selection, maxBytes, held }: Pick<MediumExport, 'selection' | 'maxBytes'> & { readonly held: ReadonlyMap<LogId, number> },
-  signal: AbortSignal
-): Promise<ExportChoice & { readonly left: number }> {
-  await using own = Folder.open(root)
-  const sealing = { signer: openKeys(root).signer, nowMs: Date.now() }
-  const { plan, filled } = await planMedia(own, own, { selection, maxBytes, held }, () => 0, sealing, signal)
-  const [medium] = filled.media
-  return {
-    isChosen: plan.isChosen,
-    artifacts: new Map(medium?.plan.artifacts.map(({ digest, parts }) => [digest, parts])),
-    omitted: medium?.omitted ?? [],
-    left: filled.left.length
-  }
-}
-
-/** The writer of a plan that is only shown. */
-export const noWriter: MediumWriter = {
-  overhead: () => 0,
-  write: async () => await Promise.reject(new Error('bug: a plan is not written'))
+  const there = await options.look?.(plan)
+  return { plan, filled: fill(plan, everyBytes, perBlob, options.maxBytes, options.volumes === true, there) }
 }
 
 /** Returns the writer of archives: `-` is standard output, `x.tar.zst` with volumes `x.1.tar.zst` and so on. */
 export function archiveWriter(out: string): MediumWriter {
+  const pathOf = (volume: number | undefined): string =>
+    volume === undefined ? out : out.replace(/(\.tar(?:\.zst)?)?$/, `.${volume}$1`)
   return {
     overhead: (path, sizeBytes) => tarBlockBytes + tarPadding(sizeBytes) + (path.length > 100 ? 2 * tarBlockBytes : 0) + 4,
+    pathOf,
     write: async (files, volume, hooks) => {
-      const path = volume === undefined ? out : out.replace(/(\.tar(?:\.zst)?)?$/, `.${volume}$1`)
       const tar = tarOf(files, hooks)
       const bytes = out.endsWith('.zst') ? zstdOf(tar) : tar
-      return { path, there: 0, bytes: out === '-' ? await toStandardOutput(bytes) : await toFile(bytes, path) }
+      return { there: 0, bytes: out === '-' ? await toStandardOutput(bytes) : await toFile(bytes, pathOf(volume)) }
     }
   }
 }

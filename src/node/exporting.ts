@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs'
 import {
   chunkBytes,
   dagOfLeaves,
+  type Digest,
   digestOf,
   type Frontier,
   type LogId,
   type Omitted,
-  type RejoinEvent,
-  RejoinError,
-  type Digest
+  type RejoinEvent
 } from '../core/index.ts'
 import {
   type FileFault,
@@ -23,11 +21,12 @@ import {
   writeHeads,
   writeReadme
 } from '../replica/index.ts'
-import { asGone, roomOn } from '../store/index.ts'
+import { asGone } from '../store/index.ts'
 import { type BlobNeed, type Held, takeBlobs, Taker, withoutHeld } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import { type ArtifactNeeds, artifactsIn, type EntrySpan } from './export-artifacts.ts'
-import { heldBy, inOrder, rootsOf, rounded, sizeText } from './export-order.ts'
+import { heldBy, inOrder, rootsOf } from './export-order.ts'
+import { lineBytesOf, refuseWhereFull, roomFor } from './export-room.ts'
 import { ArtifactLines } from './artifact-lines.ts'
 import { type MediumMark, readMark, writeMark } from './medium-mark.ts'
 import type { Node } from './node.ts'
@@ -42,6 +41,8 @@ export interface ExportOptions {
   readonly receivers?: readonly Pick<Frontier, 'heads'>[]
   /** what goes; all where it is left out */
   readonly choice?: ExportChoice
+  /** what counts the bytes of several exports together */
+  readonly pace?: Pace
 }
 
 /** What was chosen for an export. */
@@ -70,8 +71,6 @@ export interface ExportResult {
   readonly medium: string
 }
 
-/** room that is left on a medium whatever happens */
-const reserveBytes = 4 * 1024 * 1024
 /** how often index.json and the list of sums are brought up to date while blobs are written, in milliseconds */
 const listEveryMs = 5000
 
@@ -104,7 +103,7 @@ class Exporting {
     this.node = node
     this.target = target
     this.options = options
-    this.pace = new Pace(options.say)
+    this.pace = options.pace ?? new Pace(options.say)
     this.held = heldBy(node, options.receivers ?? [])
   }
 
@@ -127,8 +126,8 @@ class Exporting {
       )
     ).flatMap((artifact) => chosenOf(artifact, options.choice))
     const needs = await this.lacking(inOrder(artifacts))
-    const lineBytes = this.bytesOf(grown)
-    this.refuseWhereFull(needs, lineBytes)
+    const lineBytes = lineBytesOf(node.store, grown)
+    refuseWhereFull([roomFor(target, needs, lineBytes)])
     this.pace.expect(lineBytes + needs.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0))
     const isNew = grown.length > 0 || needs.length > 0
     const logs = new Set([...grown.map(({ log }) => log), ...this.withNewTexts(usable)])
@@ -217,40 +216,6 @@ class Exporting {
       if (!(await this.target.blobs.isWhole(need.digest, need.sizeBytes ?? 0))) lacking.push(need)
     }
     return lacking
-  }
-
-  private bytesOf(spans: readonly EntrySpan[]): number {
-    let bytes = 0
-    for (const { log, from, to } of spans) {
-      const { entries } = this.node.store.needFolder(log)
-      for (let at = from; at < to; ) {
-        const block = entries.read(at, to)
-        bytes += block.text.length
-        at = block.from + block.count
-      }
-    }
-    return bytes
-  }
-
-  private refuseWhereFull(needs: readonly BlobNeed[], lineBytes: number): void {
-    const { target } = this
-    const place = existsSync(target.root) ? target.root : target.parent
-    const { freeBytes, blockBytes } = roomOn(place)
-    const needed = needs.reduce(
-      (sum, { digest, sizeBytes = 0 }) => sum + rounded(Math.max(0, sizeBytes - target.blobs.partBytes(digest)), blockBytes),
-      rounded(lineBytes, blockBytes)
-    )
-    const room = freeBytes - reserveBytes
-    if (needed <= Math.max(0, room) || needed === 0) return
-    const largest = Math.max(0, ...needs.map(({ sizeBytes = 0 }) => sizeBytes))
-    const volumes = room > largest ? `${Math.ceil(needed / room)} such media would hold it: --volumes; ` : ''
-    throw new RejoinError(
-      'E_NO_SPACE',
-      `${place} has room for ${sizeText(room)} and ${sizeText(needed)} are to go there; nothing was written`,
-      {
-        hint: `${volumes}free ${sizeText(needed - room)} there, or choose less with --max-bytes, --repo or --to`
-      }
-    )
   }
 
   private async write(

@@ -32,9 +32,9 @@ export class Pace {
     this.marks.push({ atMs: now(), done: 0 })
   }
 
-  /** Sets how many bytes there are to do, as far as that is known. */
+  /** Sets how many bytes there are to do beyond those that are done, as far as that is known. */
   expect(bytes: number): void {
-    this.total = Math.max(this.total, bytes)
+    this.total = Math.max(this.total, this.done + bytes)
   }
 
   /** Counts bytes that became durable. `moved`: false where they were so already and only looked at. */

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { holdsReplica } from '../replica/index.ts'
 import type { VerbRecord } from './control.ts'
 import { exportVerb } from './export-verb.ts'
 import { importVerb } from './import-verb.ts'
@@ -10,7 +9,7 @@ import type { VerbContext } from './verbs.ts'
 export async function* syncFilesVerb(context: VerbContext<{ readonly replica: string }>): AsyncGenerator<VerbRecord> {
   const results: Readonly<Record<string, unknown>>[] = []
   // a medium that is empty so far is written only
-  if (isReplica(needFolderWord(context.args.replica)))
+  if (holdsReplica(needFolderWord(context.args.replica)))
     for await (const record of importVerb(context))
       if (record.kind === 'result') results.push({ ...record })
       else yield record
@@ -39,8 +38,4 @@ export async function* syncFilesVerb(context: VerbContext<{ readonly replica: st
     root: outgoing?.['root'],
     foreign: outgoing?.['foreign']
   } as VerbRecord
-}
-
-function isReplica(dir: string): boolean {
-  return [dir, join(dir, 'rejoin')].some((root) => existsSync(join(root, 'replica.json')))
 }

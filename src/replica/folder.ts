@@ -30,6 +30,11 @@ const maxLogs = 1_000_000
 /** files with signed frontiers or receipts that are looked at */
 const maxSigned = 100_000
 
+/** Returns whether a folder is a replica, or holds one in `rejoin`. */
+export function holdsReplica(dir: string): boolean {
+  return [dir, join(dir, 'rejoin')].some((root) => existsSync(join(root, 'replica.json')))
+}
+
 /**
  * Returns the root of the replica that a folder holds: the folder itself, or `rejoin` in it.
  * @throws E_NO_DATA where there is none · E_GONE where there is no such folder

@@ -65,25 +65,34 @@ export class MediumBlobs {
     }
   }
 
-  /** Returns whether a blob is there whole: of the right size, and listed as read back; one that is not listed is read now. @throws E_IO E_GONE */
-  async isWhole(digest: Digest, sizeBytes: number): Promise<boolean> {
+  /**
+   * Returns how it is known that a blob is there whole: of the right size and `listed` as read back, or, where it is not listed, read and `hashed` now;
+   * undefined where it is not. @throws E_IO E_GONE
+   */
+  async isThere(digest: Digest, sizeBytes: number): Promise<'listed' | 'hashed' | undefined> {
     const path = blobPath(digest)
     const { algorithm, hex } = digestParts(digest)
     const size = this.files.size(path)
-    if (size === undefined) return await this.isWholeInParts(digest, sizeBytes)
-    if (size !== sizeBytes) return false
-    if (algorithm === 'sha256' && this.sums.has(path, hex)) return true
-    return await this.isRight([path], digest)
+    if (size === undefined) return await this.isThereInParts(digest, sizeBytes)
+    if (size !== sizeBytes) return undefined
+    if (algorithm === 'sha256' && this.sums.has(path, hex)) return 'listed'
+    return (await this.isRight([path], digest)) ? 'hashed' : undefined
   }
 
-  private async isWholeInParts(digest: Digest, sizeBytes: number): Promise<boolean> {
+  /** Returns whether a blob is there whole. @throws E_IO E_GONE */
+  async isWhole(digest: Digest, sizeBytes: number): Promise<boolean> {
+    return (await this.isThere(digest, sizeBytes)) !== undefined
+  }
+
+  private async isThereInParts(digest: Digest, sizeBytes: number): Promise<'listed' | 'hashed' | undefined> {
     try {
       const parts = partsOf(this.files, digest)
-      if (parts?.sizeBytes !== sizeBytes) return false
-      return parts.paths.every((path) => this.sums.lists(path)) || (await this.isRight(parts.paths, digest))
+      if (parts?.sizeBytes !== sizeBytes) return undefined
+      if (parts.paths.every((path) => this.sums.lists(path))) return 'listed'
+      return (await this.isRight(parts.paths, digest)) ? 'hashed' : undefined
     } catch (error) {
       if (codeOf(error) !== 'E_BAD_OBJECT') throw error
-      return false
+      return undefined
     }
   }
 
@@ -100,6 +109,12 @@ export class MediumBlobs {
   /** Returns whether a blob goes to several files: then the hashes of its chunks must be known. */
   needsParts(sizeBytes: number): boolean {
     return sizeBytes > this.limits.fileBytes
+  }
+
+  /** Returns for blobs that are to come, in this order, which of them go to `parts/`, as far as the limits of the medium are known. Nothing is written. */
+  inParts<Need extends { readonly sizeBytes: number }>(needs: readonly Need[]): readonly Need[] {
+    let names = this.files.names('blobs/sha256').length
+    return needs.filter(({ sizeBytes }) => this.needsParts(sizeBytes) || names++ >= this.limits.names)
   }
 
   /** Takes note that the medium took no file of so many bytes, and returns whether that can be helped. */

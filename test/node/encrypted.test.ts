@@ -106,6 +106,28 @@ describe('an encrypted medium', () => {
     expect(await Array.fromAsync(verifyFolder(a.root, { signal: never }))).toEqual([])
   })
 
+  test('in volumes is one in each folder, useful alone, and any order brings all (SELECT-7, SELECT-8)', async () => {
+    const a = await nodeNamed('a')
+    for (let i = 0; i < 4; i++) await say(a, randomBytes(30_000 + i), { type: 'application/octet-stream' })
+    a.writer.sign()
+    const dir = folder()
+    const writer = ageWriter(a.root, dir, [keys[0]?.recipient ?? ''])
+    const options = { ...all, maxBytes: 110_000, volumes: true }
+    const records = (await Array.fromAsync(exportMedium(a.root, options, writer, never))) as unknown as readonly Said[]
+    const paths = records.filter(({ kind }) => kind === 'volume').map(({ path }) => String(path))
+    expect(paths).toEqual(readdirSync(dir).map((name) => join(dir, name)))
+    expect(paths.length).toBeGreaterThan(1)
+    const identity = keyFile(0)
+    const b = await nodeNamed('b', [a])
+    for (const [i, path] of paths.toReversed().entries()) {
+      expect(readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0)).toBeLessThanOrEqual(110_000)
+      expect((await checked(path, { identity })).result).toMatchObject({ complete: true, missing: 0, bad: 0 })
+      const { result } = await imported(b, path, { identity })
+      expect(result).toMatchObject({ complete: true, missing: 0, events: i === 0 ? 5 : 0 })
+    }
+    expect((await checked(paths[0] ?? '', { identity })).result['omitted']).toBeGreaterThan(0)
+  })
+
   test('of two writers has what both wrote (ENCRYPTED-5)', async () => {
     const a = await nodeNamed('a')
     const b = await nodeNamed('b')

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Digest, digestOf, utf8 } from '../../src/core/index.ts'
@@ -43,9 +44,20 @@ function layout(): { readonly path: string; readonly index: Digest; readonly arm
   return { path, index: index.digest, arm: manifests[1]?.digest as Digest, armLayer: layerOf.get('arm64') as Digest }
 }
 
+async function records(node: Node, name: string, args: object): Promise<readonly Said[]> {
+  return (await Array.fromAsync(runVerb(node, undefined, name, args, never))) as unknown as readonly Said[]
+}
+
 async function verb(node: Node, name: string, args: object): Promise<Said> {
-  const records = (await Array.fromAsync(runVerb(node, undefined, name, args, never))) as unknown as readonly Said[]
-  return records.at(-1) as Said
+  return (await records(node, name, args)).at(-1) as Said
+}
+
+/** Bytes of all files of a medium. */
+function bytesBelow(root: string): number {
+  return readdirSync(root, { recursive: true, withFileTypes: true }).reduce(
+    (sum, entry) => sum + (entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0),
+    0
+  )
 }
 
 async function publishLayout(node: Node, path: string): Promise<void> {
@@ -169,6 +181,82 @@ describe('a selection onto a folder', () => {
     const c = await nodeNamed('c', [a])
     expect(await verb(c, 'import', { replica: dir })).toMatchObject({ complete: true, missing: 0, omitted: 0 })
     expect([index, arm].map((digest) => c.blobs.has(digest as Digest))).toEqual([true, true])
+  })
+
+  test('in volumes is a folder for each, whole by itself, named before the first write, and goes on where it lies (SELECT-7, SELECT-8, SELECT-9)', async () => {
+    const a = await nodeNamed('a')
+    const texts: string[] = []
+    for (let i = 0; i < 5; i++) texts.push(await say(a, randomBytes(20_000), { type: 'application/octet-stream' }))
+    const note = await say(a, 'about the first', { subject: texts[0] as string, repository: 'apps/x', tag: 'one' })
+    const dir = join(folder(), 'media')
+    const options = { replica: dir, maxBytes: 80_000, volumes: true }
+    const plan = await records(a, 'export', { ...options, dryRun: true })
+    expect(existsSync(dir)).toBe(false)
+    const volumes = plan.at(-1)?.['volumes'] as readonly Said[]
+    expect(volumes.map(({ path }) => path)).toEqual(volumes.map((_, i) => join(dir, String(i + 1))))
+    const said = await records(a, 'export', options)
+    const named = said.filter(({ kind }) => kind === 'volume').map(({ path }) => String(path))
+    expect(named).toEqual(volumes.map(({ path }) => path))
+    expect(named.length).toBeGreaterThan(1)
+    // all of them come before anything else but progress
+    expect(
+      said
+        .filter(({ kind }) => kind !== 'progress')
+        .slice(0, named.length)
+        .map(({ kind }) => kind)
+    ).toEqual(named.map(() => 'volume'))
+    const done = said.filter(({ kind }) => kind === 'progress').map((one) => Number(one['done']))
+    expect(done).toEqual(done.toSorted((x, y) => x - y))
+    expect(said.at(-1)).toMatchObject({ complete: true, left: 0, events: 7, paths: named, bad: 0 })
+    const b = await nodeNamed('b', [a])
+    for (const [i, path] of named.toReversed().entries()) {
+      for (const name of ['README.txt', 'SHA256SUMS', 'index.json', 'replica.json'])
+        expect(existsSync(join(path, name))).toBe(true)
+      execFileSync('sha256sum', ['--quiet', '-c', 'SHA256SUMS'], { cwd: path })
+      expect(await Array.fromAsync(verifyFolder(path, { signal: never }))).toEqual([])
+      expect(bytesBelow(path)).toBeLessThanOrEqual(80_000)
+      expect(await verb(b, 'import', { replica: path })).toMatchObject({ complete: true, missing: 0, events: i === 0 ? 7 : 0 })
+    }
+    for (const digest of [...texts, note]) expect(b.blobs.has(digest as Digest)).toBe(true)
+    // again: what lies on a volume stays there, and what is new goes where there is room
+    expect(await verb(a, 'export', options)).toMatchObject({ complete: true, blobs: 0, paths: named })
+    await say(a, randomBytes(20_000), { type: 'application/octet-stream' })
+    expect(await verb(a, 'export', options)).toMatchObject({ complete: true, blobs: 2 })
+    for (const path of named) expect(bytesBelow(path)).toBeLessThanOrEqual(80_000)
+    await expect(verb(a, 'export', { replica: named[0], maxBytes: 80_000, volumes: true })).rejects.toMatchObject({
+      code: 'E_USAGE'
+    })
+  })
+
+  test('is planned with what lies there, and how that is known (CLI-30)', async () => {
+    const a = await nodeNamed('a')
+    await say(a, 'first')
+    const dir = folder()
+    await verb(a, 'export', { replica: dir })
+    await say(a, 'second')
+    const blobsIn = async (): Promise<readonly unknown[]> =>
+      (await records(a, 'export', { replica: dir, dryRun: true }))
+        .filter(({ kind }) => kind === 'artifact')
+        .map(({ blobs }) => (blobs as readonly Said[]).map(({ there }) => there))
+    // both have the same empty configuration
+    expect(await blobsIn()).toEqual([
+      ['listed', 'listed', 'listed'],
+      [null, 'listed', null]
+    ])
+    unlinkSync(join(dir, 'SHA256SUMS'))
+    expect(await blobsIn()).toEqual([
+      ['hashed', 'hashed', 'hashed'],
+      [null, 'hashed', null]
+    ])
+    const blobs = join(dir, 'blobs/sha256')
+    for (const name of readdirSync(blobs)) writeFileSync(join(blobs, name), '.'.repeat(statSync(join(blobs, name)).size))
+    expect((await blobsIn()).flat().every((there) => there === null)).toBe(true)
+    const last = (await records(a, 'export', { replica: dir, dryRun: true })).at(-1)
+    expect(last).toMatchObject({
+      kind: 'plan',
+      fits: true,
+      volumes: [{ path: dir, there: 0, blobs: 5, parts: 0, needed: expect.any(Number) as number }]
+    })
   })
 
   test('takes no more room than it may (SELECT-6)', async () => {

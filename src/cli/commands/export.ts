@@ -9,7 +9,6 @@ import {
   exportMedium,
   type MediumExport,
   maxBytesOf,
-  noWriter,
   OneWay,
   replicaWord,
   selectionOf
@@ -17,7 +16,7 @@ import {
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { notice, print, printable, printJson } from '../output.ts'
-import { exitOf, files } from './files.ts'
+import { exitOf, files, wordVolume } from './files.ts'
 import { tellFault } from './faults.ts'
 
 /** The options of `rejoin export`. */
@@ -46,35 +45,8 @@ export async function exportTo(context: Context, word: string | undefined, flags
     throw new RejoinError('E_USAGE', 'an encrypted medium is a folder', {
       hint: 'rejoin export - | age -r age1… > FILE encrypts an archive as a whole'
     })
-  if (recipients.length === 0 && kind !== 'archive' && kind !== 'stream') {
-    const isFile = flags.since !== undefined && existsSync(flags.since)
-    const { to, assume } = flags
-    const since = isFile ? flags.since : undefined
-    const { since: time, ...others } = flags
-    const selection = selectionOf({ ...others, ...(!isFile && time !== undefined && { since: time }) }, Date.now())
-    const maxBytes = maxBytesOf(flags)
-    if (flags.volumes === true)
-      throw new RejoinError('E_USAGE', 'volumes are archives: name x.tar, and x.1.tar, x.2.tar … are written')
-    if (flags.dryRun === true) {
-      const base = await baseOf(context, {
-        ...(since !== undefined && { since: resolve(since) }),
-        ...(to !== undefined && { to }),
-        ...(assume !== undefined && { assume })
-      })
-      const shown = exportMedium(context.root, { selection, base, maxBytes, dryRun: true }, noWriter, context.signal)
-      return await show(context, shown as AsyncIterable<AnyRecord>, print)
-    }
-    return await files(context, 'export', {
-      replica: word,
-      ...(to !== undefined && { to }),
-      ...(since !== undefined && { since }),
-      ...(assume !== undefined && { assume }),
-      ...(oneWay !== undefined && { oneWay }),
-      ...(overlap !== undefined && { overlap }),
-      ...((isNarrow(selection) || selection.platforms.length > 0) && { selection }),
-      ...(maxBytes !== undefined && { maxBytes })
-    })
-  }
+  if (recipients.length === 0 && kind !== 'archive' && kind !== 'stream')
+    return await toFolder(context, word, flags, { oneWay, overlap })
   if (kind === 'stream' && flags.volumes === true)
     throw new RejoinError('E_USAGE', 'standard output is one volume', { hint: 'name a file: x.tar becomes x.1.tar, x.2.tar …' })
   const known = oneWay === undefined ? undefined : OneWay.open(context.root, oneWay)
@@ -108,6 +80,32 @@ export async function exportTo(context: Context, word: string | undefined, flags
       )
   })
   return await show({ ...context, json: context.json && say === print }, records as AsyncIterable<AnyRecord>, say)
+}
+
+async function toFolder(
+  context: Context,
+  word: string,
+  flags: ExportFlags,
+  { oneWay, overlap }: { readonly oneWay: string | undefined; readonly overlap: number | undefined }
+): Promise<number> {
+  const isFile = flags.since !== undefined && existsSync(flags.since)
+  const { to, assume, volumes, dryRun, since, ...others } = flags
+  const selection = selectionOf({ ...others, ...(!isFile && since !== undefined && { since }) }, Date.now())
+  const maxBytes = maxBytesOf(flags)
+  const args = {
+    replica: word,
+    ...(to !== undefined && { to }),
+    ...(isFile && since !== undefined && { since }),
+    ...(assume !== undefined && { assume }),
+    ...(oneWay !== undefined && { oneWay }),
+    ...(overlap !== undefined && { overlap }),
+    ...((isNarrow(selection) || selection.platforms.length > 0) && { selection }),
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...(volumes === true && { volumes })
+  }
+  if (dryRun !== true) return await files(context, 'export', args)
+  const absolute = { ...args, replica: resolve(word), ...(isFile && since !== undefined && { since: resolve(since) }), dryRun }
+  return await show(context, ask(context, 'export', absolute), print)
 }
 
 function confirm(context: Context, target: string, words: string): void {
@@ -152,20 +150,27 @@ function wordRecord(record: AnyRecord): readonly string[] {
         `log       ${text('log')}  entries ${text('from')} to ${text('to')}: ${text('chosen')} as text, ${text('withheld')} as hashes`
       ]
     case 'artifact': {
-      const blobs = record['blobs'] as readonly { readonly digest: string; readonly bytes: number; readonly role: string }[]
+      const blobs = record['blobs'] as readonly {
+        readonly digest: string
+        readonly bytes: number
+        readonly role: string
+        readonly there?: string | null
+        readonly parts?: boolean
+      }[]
       const omitted = record['omitted'] as readonly { readonly digest: string; readonly because: string }[]
       const missing = record['missing'] as readonly string[]
       return [
-        `artifact  ${text('name')}  ${text('bytes')} bytes${Number(record['shared']) > 0 ? `, ${text('shared')} of them shared` : ''}  because ${text('why')} chosen${record['fits'] === true ? (record['volume'] === null ? '' : `  volume ${text('volume')}`) : '  DOES NOT FIT'}`,
-        ...blobs.map(({ digest, bytes, role }) => `  ${role.padEnd(9)}${digest}  ${bytes}`),
+        `artifact  ${text('name')}  ${text('bytes')} bytes${Number(record['shared']) > 0 ? `, ${text('shared')} of them shared` : ''}${record['toWrite'] === undefined ? '' : `, ${text('toWrite')} to write`}  because ${text('why')} chosen${record['fits'] === true ? (record['volume'] === null ? '' : `  volume ${text('volume')}`) : '  DOES NOT FIT'}`,
+        ...blobs.map(
+          ({ digest, bytes, role, there, parts }) =>
+            `  ${role.padEnd(9)}${digest}  ${bytes}${wordThere[there ?? 'none'] ?? ''}${parts === true ? '  goes to parts/' : ''}`
+        ),
         ...omitted.map(({ digest, because }) => `  left out ${digest}  ${because}`),
         ...missing.map((digest) => `  missing ${digest}`)
       ]
     }
     case 'volume':
-      return [
-        `volume ${text('volume')}: ${text('path')}: ${text('artifacts')} artifacts, ${text('blobs')} blobs, ${text('bytes')} bytes`
-      ]
+      return [wordVolume(record)]
     case 'plan':
       return wordPlan(record)
     case 'result':
@@ -175,18 +180,36 @@ function wordRecord(record: AnyRecord): readonly string[] {
   }
 }
 
+/** How it is known that a blob need not be written. */
+const wordThere: Readonly<Record<string, string>> = {
+  listed: '  there, listed as read back',
+  hashed: '  there, hashed now'
+}
+
 function wordPlan(record: AnyRecord): readonly string[] {
   const volumes = record['volumes'] as readonly {
     readonly volume: number
     readonly artifacts: number
     readonly blobs: number
     readonly bytes: number
+    readonly path?: string
+    readonly there?: number
+    readonly parts?: number
+    readonly needed?: number
+    readonly room?: number
   }[]
+  const left = Number(record['left'])
+  const fits = record['fits'] === true ? 'all of it fits' : left > 0 ? `${left} do not fit` : 'there is no room for it'
   return [
-    ...volumes.map(
-      ({ volume, artifacts, blobs, bytes }) => `volume ${volume}: ${artifacts} artifacts, ${blobs} blobs, ${bytes} bytes at most`
-    ),
-    `plan: ${String(record['artifacts'])} artifacts, ${String(record['there'])} there already, ${record['fits'] === true ? 'all of it fits' : `${String(record['left'])} do not fit`}; nothing was written`
+    ...volumes.flatMap(({ volume, artifacts, blobs, bytes, path, there = 0, parts = 0, needed, room }) => [
+      `volume ${volume}: ${artifacts} artifacts, ${blobs} blobs, ${bytes} bytes at most`,
+      ...(path === undefined
+        ? []
+        : [
+            `  ${printable(path)}: ${there} of its blobs are there${parts > 0 ? `, ${parts} go to parts/` : ''}; ${needed} bytes to write, room for ${room}`
+          ])
+    ]),
+    `plan: ${String(record['artifacts'])} artifacts, ${String(record['there'])} left out as held there, ${fits}; nothing was written`
   ]
 }
 

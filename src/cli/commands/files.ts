@@ -21,6 +21,7 @@ export async function files(
     readonly overlap?: number
     readonly selection?: object
     readonly maxBytes?: number
+    readonly volumes?: boolean
     readonly dryRun?: boolean
   }
 ): Promise<number> {
@@ -51,7 +52,9 @@ export function showRecord(record: AnyRecord, word: string, quiet = false): void
   if (record.kind === 'artifact') {
     if (!quiet) print(wordArtifact(record))
   } else if ((record.kind as string) === 'plan') print(wordPlan(record))
-  else if (record.kind === 'fault')
+  else if ((record.kind as string) === 'volume') {
+    if (!quiet) print(wordVolume(record))
+  } else if (record.kind === 'fault')
     print(`damaged   ${printable(String(record['path']))}: ${printable(String(record['reason']))}`)
   else if (record.kind === 'result') for (const line of wordResult(record, word)) print(line)
 }
@@ -60,6 +63,13 @@ export function showRecord(record: AnyRecord, word: string, quiet = false): void
 function wordPlan(record: AnyRecord): string {
   const { verdict, rule, author, events } = record as AnyRecord & Partial<Record<string, unknown>>
   return printable(`would ${String(verdict).padEnd(6)}  ${plural(events, 'event')} of ${String(author)}  (${String(rule)})`)
+}
+
+/** e.g. `volume 2: /media/usb/2: 3 artifacts, 9 blobs, 12.0 MB` */
+export function wordVolume(record: AnyRecord): string {
+  return printable(
+    `volume ${String(record['volume'])}: ${String(record['path'])}: ${plural(record['artifacts'], 'artifact')}, ${plural(record['blobs'], 'blob')}, ${sizeOf(record['bytes'])}`
+  )
 }
 
 function wordArtifact(record: AnyRecord): string {
@@ -107,7 +117,7 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
       ? `missing: ${plural(count('missing'), 'blob')} that the events name ${count('missing') === 1 ? 'is' : 'are'} not here either; rejoin sync PEER may bring them`
       : `missing: ${plural(count('missing'), 'blob')}; ${isWeb ? 'run the same command later' : 'the next stick'}, or rejoin sync PEER, may bring them`
   if (count('left') > 0)
-    yield `no room: ${plural(count('left'), 'artifact')} did not fit into --max-bytes; another medium takes them`
+    yield `no room: ${plural(count('left'), 'artifact')} did not fit into --max-bytes; another medium takes them, or --volumes`
   if (count('omitted') > 0 && verb === 'import') yield `left out by choice: ${plural(count('omitted'), 'blob')}, as ${word} says`
   if (count('bad') > 0)
     yield `damaged: ${plural(count('bad'), 'object')}, named above; all others were taken${isWeb ? '' : `. rejoin check ${word} looks for more`}`
@@ -126,5 +136,7 @@ function* wordResult(record: AnyRecord, word: string): Generator<string> {
     yield `${word} can't be written: the receipt stays here. Who sent it may be told this code: ${String(record['code'])}`
   else if (record['receipt'] === 'written' && count('events') + count('blobs') > 0)
     yield `next: bring ${word} back; rejoin import there, and rejoin status, show what arrived here`
-  if (verb === 'export' && record['unchanged'] !== true) yield `next: on the other side, rejoin import ${word}`
+  const paths = (record['paths'] ?? []) as readonly string[]
+  if (paths.length > 0) yield printable(`next: on the other side, rejoin import each of ${paths.join(', ')}, in any order`)
+  else if (verb === 'export' && record['unchanged'] !== true) yield `next: on the other side, rejoin import ${word}`
 }

@@ -18,22 +18,33 @@ export interface Packed<L extends Load> {
 }
 
 /**
- * Packs loads into volumes in their order, each whole on one volume; what two loads of one volume share is there once. A load goes on the
- * first volume that has room.
+ * Packs loads into volumes in their order, each whole on one volume; what two loads of one volume share is there once. A load goes where
+ * all of it lies already, else on the first volume that has room.
  * @param everyBytes what each volume has besides
+ * @param there what lies on each of the first volumes already; they stay volumes, whatever goes there
  */
-export function packVolumes<L extends Load>(loads: readonly L[], everyBytes: number, maxBytes: number): Packed<L> {
-  const open: { loads: L[]; bytes: number; readonly names: Set<string> }[] = []
+export function packVolumes<L extends Load>(
+  loads: readonly L[],
+  everyBytes: number,
+  maxBytes: number,
+  there: readonly Load['parts'][] = []
+): Packed<L> {
+  const open: { loads: L[]; bytes: number; readonly names: Set<string> }[] = there.map((parts) => ({
+    loads: [],
+    bytes: everyBytes + sum(parts.values()),
+    names: new Set(parts.keys())
+  }))
   const tooLarge: L[] = []
   for (const load of loads) {
-    const whole = sum(load.parts.values())
-    if (everyBytes + whole > maxBytes) {
+    const added = (names: ReadonlySet<string>): number =>
+      sum([...load.parts].map(([name, bytes]) => (names.has(name) ? 0 : bytes)))
+    let volume =
+      open.find(({ names }) => [...load.parts.keys()].every((name) => names.has(name))) ??
+      open.find((one) => one.bytes + added(one.names) <= maxBytes)
+    if (volume === undefined && everyBytes + sum(load.parts.values()) > maxBytes) {
       tooLarge.push(load)
       continue
     }
-    const added = (names: ReadonlySet<string>): number =>
-      sum([...load.parts].map(([name, bytes]) => (names.has(name) ? 0 : bytes)))
-    let volume = open.find((one) => one.bytes + added(one.names) <= maxBytes)
     if (volume === undefined) {
       volume = { loads: [], bytes: everyBytes, names: new Set() }
       open.push(volume)
