@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { chunkBytes, chunkCount, type Digest, equal, parseDigest, sha256 } from '../core/index.ts'
 import { readFully, sharedMemory } from './blob-file.ts'
-import { hashThread } from './hash-thread.ts'
+import { hashThread, readBackThread } from './hash-thread.ts'
 
 /** The algorithm of a digest. */
 export type DigestAlgorithm = 'sha256' | 'sha512'
@@ -59,6 +59,42 @@ function threadHasher(algorithm: DigestAlgorithm): BlobHasher {
       (await hashThread.order({ kind: 'chunk', id, chunk, isNext, leaf: leaf?.slice() })) as Uint8Array,
     finish: async () => parseDigest(`${algorithm}:${String(await hashThread.order({ kind: 'finish', id }))}`),
     drop: () => void hashThread.order({ kind: 'drop', id }).catch(() => {})
+  }
+}
+
+/** Hashes a blob as a whole, and not its chunks. */
+export interface WholeHasher extends Pick<BlobHasher, 'finish' | 'drop'> {
+  /** Goes on with a chunk. @param chunk as of BlobHasher */
+  readonly update: (chunk: Uint8Array) => Promise<void>
+}
+
+/** Returns what hashes a blob as a whole: where it is large on another thread than its chunks, since it is read back while more of it comes. */
+export function wholeHasher(algorithm: DigestAlgorithm, sizeBytes: number): WholeHasher {
+  if (sizeBytes <= inlineBytes) {
+    const whole = createHash(algorithm)
+    return {
+      update: async (chunk) => await Promise.resolve(void whole.update(chunk)),
+      finish: async () => await Promise.resolve(parseDigest(`${algorithm}:${whole.digest('hex')}`)),
+      drop: () => {}
+    }
+  }
+  const id = readBackThread.newId()
+  const opened = readBackThread.order({ kind: 'open', id, algorithm })
+  opened.catch(() => {})
+  return {
+    update: async (chunk) => void (await readBackThread.order({ kind: 'update', id, chunk })),
+    finish: async () => parseDigest(`${algorithm}:${String(await readBackThread.order({ kind: 'finish', id }))}`),
+    drop: () => void readBackThread.order({ kind: 'drop', id }).catch(() => {})
+  }
+}
+
+/** Returns what hashes the chunks of a blob alone. */
+export function leafHasher(sizeBytes: number): Pick<BlobHasher, 'chunk'> {
+  return {
+    chunk:
+      sizeBytes <= inlineBytes
+        ? async (chunk) => await Promise.resolve(sha256(chunk))
+        : async (chunk) => (await hashThread.order({ kind: 'chunk', id: 0, chunk, isNext: false, leaf: undefined })) as Uint8Array
   }
 }
 

@@ -12,6 +12,8 @@ export type HashOrder =
       readonly isNext: boolean
       readonly leaf: Uint8Array | undefined
     }
+  /** the digest of the whole goes on with this chunk, whose own hash nobody asks for */
+  | { readonly kind: 'update'; readonly id: number; readonly chunk: Uint8Array }
   | { readonly kind: 'finish'; readonly id: number }
   | { readonly kind: 'drop'; readonly id: number }
 
@@ -23,7 +25,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** The one thread that hashes large blobs, started when it is first needed. It keeps the process alive only while it has work. */
+/** A thread that hashes large blobs, started when it is first needed. It keeps the process alive only while it has work. */
 class HashThread {
   private worker: Worker | undefined
   private waiting: Waiting[] = []
@@ -58,5 +60,7 @@ class HashThread {
   }
 }
 
-/** The hashing thread of this process. */
+/** The thread of this process that hashes what comes. */
 export const hashThread: HashThread = new HashThread()
+/** The thread of this process that hashes what is read back from a medium while more is written to it. */
+export const readBackThread: HashThread = new HashThread()

@@ -15,6 +15,9 @@ function done(order: HashOrder): HashReply {
       if (order.isNext && (order.leaf === undefined || found.equals(order.leaf))) running.get(order.id)?.update(order.chunk)
       return new Uint8Array(found)
     }
+    case 'update':
+      running.get(order.id)?.update(order.chunk)
+      return undefined
     case 'finish': {
       const whole = running.get(order.id)?.digest('hex')
       running.delete(order.id)

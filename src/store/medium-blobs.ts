@@ -27,6 +27,7 @@ import { type OpenBlob, PartedBlob } from './parted-blob.ts'
 import { partsOf } from './parts.ts'
 import type { MediumLimits } from './replica-file.ts'
 import type { Sums } from './sums.ts'
+import { mediumPace } from './write-back.ts'
 
 /** the largest part of a blob: a medium that takes more takes it whole */
 const maxPartBytes = 1024 * chunkBytes
@@ -174,16 +175,21 @@ export class MediumBlobs {
       const most = Math.min(maxPartBytes, Math.floor(this.limits.fileBytes / chunkBytes) * chunkBytes)
       return await PartedBlob.open(this.root, digest, shape, most)
     }
-    return await PartialBlob.open(this.root, digest, shape, () => {}, { hashesWhole: false, syncEveryChunks: 4 })
+    return await PartialBlob.open(this.root, digest, shape, () => {}, { whole: 'read back', pace: mediumPace })
   }
 
   /** Gives a blob that is all there its name, once it was read back. @throws as BlobStore.finish */
   async finish(part: OpenBlob): Promise<StoredBlob> {
     const { digest, shape } = part
     if (part instanceof PartialBlob) {
-      await part.complete()
+      try {
+        await part.complete()
+      } catch (error) {
+        if (codeOf(error) !== 'E_BAD_OBJECT') throw error
+        await part.discard()
+        throw misread(digest)
+      }
       await part[Symbol.asyncDispose]()
-      await this.readBack(part.path, digest, shape.sizeBytes)
       await this.adopt([{ path: part.path, digest }])
     } else if (part instanceof PartedBlob) {
       await part[Symbol.asyncDispose]()

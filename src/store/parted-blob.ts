@@ -4,6 +4,7 @@ import { chunkBytes, type Digest, digestOf, equal, partsPath, rangeBytes, Rejoin
 import { deleteFile, makeFolder, moveFile, openRegular, readFully } from './blob-file.ts'
 import { PartialBlob, type PartShape } from './blob-part.ts'
 import { syncFolder } from './file.ts'
+import { mediumPace } from './write-back.ts'
 
 /** What takes the chunks of a large blob in, one by one. */
 export type OpenBlob = Pick<PartialBlob, 'digest' | 'shape' | 'chunkCount' | 'has' | 'bytesOf' | 'write' | 'discard'> &
@@ -82,7 +83,7 @@ export class PartedBlob implements OpenBlob {
     await this.current?.open[Symbol.asyncDispose]()
     // the name of the temporary file only: what it holds is compared with the hashes of its chunks
     const name = digestOf(utf8(`${this.digest} ${part}`))
-    const open = await PartialBlob.open(this.root, name, this.shapeOf(part), () => {}, { hashesWhole: false, syncEveryChunks: 4 })
+    const open = await PartialBlob.open(this.root, name, this.shapeOf(part), () => {}, { whole: 'none', pace: mediumPace })
     this.current = { part, open }
     return open
   }
