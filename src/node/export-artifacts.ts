@@ -89,11 +89,12 @@ async function closure(
   for (let next = queue.shift(); next !== undefined && found.size < maxClosure; next = queue.shift()) {
     const { digest, isManifest } = next
     if (found.has(digest) || missing.has(digest)) continue
-    const sizeBytes = blobs.placeOf(digest) === 'shared' ? blobs.size(digest) : undefined
-    if (sizeBytes === undefined) {
+    const here = blobs.find(digest)
+    if (here?.place !== 'shared') {
       missing.add(digest)
       continue
     }
+    const { sizeBytes } = here
     const cid = cids.get(digest)
     found.set(digest, { digest, sizeBytes, ...(cid !== undefined && sizeBytes > chunkBytes && { cid: parseCid(cid) }) })
     if (isManifest) queue.push(...(await childrenOf(blobs, digest)))

@@ -60,6 +60,8 @@ export interface FileReplica extends AsyncDisposable {
   readonly expect?: (digests: readonly Digest[]) => void
   /** Returns the bytes of a blob, counted, or undefined where it is not there. */
   readonly size: (digest: Digest, wait: Waiting) => Promise<number | undefined>
+  /** Returns all of a blob of at most 1 MiB at once, or undefined where it must be read with blob(). Not compared with the digest. @throws as blob */
+  readonly small?: (digest: Digest, sizeBytes: number) => Uint8Array | undefined
   /**
    * Yields a blob from a byte on, in pieces of up to 1 MiB; a piece is valid until the next one is asked for, and where it is all of a blob, for ever. Not
    * compared with the digest.

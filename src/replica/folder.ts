@@ -167,6 +167,11 @@ export class Folder implements FileReplica {
     return [...whole, ...inParts]
   }
 
+  small(digest: Digest, sizeBytes: number): Uint8Array | undefined {
+    const bytes = this.files.readRange(blobPath(digest), 0, pieceBytes)
+    return bytes?.length === sizeBytes ? bytes : undefined
+  }
+
   async *blob(digest: Digest, fromByte: number, { signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
     const path = blobPath(digest)
     if ((this.files.size(path) ?? Number.POSITIVE_INFINITY) <= pieceBytes) {

@@ -38,6 +38,10 @@ export class Selected implements FileReplica {
     return await this.whole.size(digest, wait)
   }
 
+  small(digest: Digest, sizeBytes: number): Uint8Array | undefined {
+    return this.whole.small?.(digest, sizeBytes)
+  }
+
   blob(digest: Digest, fromByte: number, wait: Waiting): AsyncIterable<Uint8Array> {
     return this.whole.blob(digest, fromByte, wait)
   }

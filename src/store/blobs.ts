@@ -11,6 +11,7 @@ import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type Store
 import { ResumableBlob } from './blob-resume.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
 import { Dropped } from './dropped.ts'
+import { readFileRangeSync } from './file.ts'
 import { type IndexOptions, OciIndex } from './oci-index.ts'
 import { Turn } from './turn.ts'
 
@@ -29,6 +30,8 @@ interface OpenPart {
 }
 
 const pieceSize = 262_144
+/** what is no larger is read with one call: the way to another thread and back takes longer */
+const atOnceBytes = 65_536
 
 /** The blobs of a folder, as an OCI image layout. A blob has its final name only when all of it is there and has that digest. */
 export class BlobStore {
@@ -63,6 +66,11 @@ export class BlobStore {
   /** Returns where a blob lies, or undefined where it is not here. */
   placeOf(digest: Digest): BlobPlace | undefined {
     return findBlob(this.root, digest)?.place
+  }
+
+  /** Returns where a blob lies and its bytes, counted, or undefined where it is not here. */
+  find(digest: Digest): { readonly place: BlobPlace; readonly sizeBytes: number } | undefined {
+    return findBlob(this.root, digest)
   }
 
   /** Returns whether a blob is here. */
@@ -126,6 +134,12 @@ export class BlobStore {
 
   /** Returns all bytes of a blob. @throws E_NOT_FOUND · E_TOO_LARGE over `maxBytes` · E_BAD_OBJECT where they don't have its digest */
   async readBytes(digest: Digest, maxBytes: number): Promise<Uint8Array> {
+    const found = knownBlob(this.root, digest)
+    if (found.sizeBytes <= Math.min(maxBytes, atOnceBytes)) {
+      const bytes = readFileRangeSync(found.path, 0, atOnceBytes)
+      if (bytes === undefined || !hasDigest(bytes, digest)) throw damaged(digest, found.path)
+      return bytes
+    }
     const { file, sizeBytes, path } = await this.openBlob(digest)
     try {
       if (sizeBytes > maxBytes)

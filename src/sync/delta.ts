@@ -33,6 +33,7 @@ export function withoutHeld(source: FileReplica, held: ReadonlyMap<LogId, Held>)
     offer: async (head, from, wait) => await source.offer(head, from, wait),
     leaves: async (log, tile, width, wait) => await source.leaves(log, tile, width, wait),
     size: async (digest, wait) => await source.size(digest, wait),
+    small: (digest, sizeBytes) => source.small?.(digest, sizeBytes),
     blob: (digest, fromByte, wait) => source.blob(digest, fromByte, wait),
     urgent: (wait) => source.urgent(wait),
     frontiers: (wait) => source.frontiers(wait),

@@ -69,7 +69,8 @@ export interface BlobsTaken {
 }
 
 const groupCount = 256
-const groupBytes = 16 * 1024 * 1024
+// two groups are in memory at a time
+const groupBytes = 8 * 1024 * 1024
 
 /**
  * Brings blobs from a replica of files to where they are wanted, in the order given: small ones in groups that become durable together, large ones chunk
@@ -96,6 +97,8 @@ class BlobTaking {
   private written = 0
   private group: { readonly bytes: Uint8Array; readonly digest: Digest }[] = []
   private gathered = 0
+  /** the group that becomes durable while the next one is gathered */
+  private putting: Promise<void> | undefined
 
   constructor(source: FileReplica, target: BlobTarget, options: TakeBlobsOptions) {
     this.source = source
@@ -105,11 +108,15 @@ class BlobTaking {
 
   async run(needs: readonly BlobNeed[]): Promise<BlobsTaken> {
     this.source.expect?.(needs.map(({ digest }) => digest))
-    for (const need of needs) {
-      this.options.signal.throwIfAborted()
-      await this.take(need)
+    try {
+      for (const need of needs) {
+        this.options.signal.throwIfAborted()
+        await this.take(need)
+      }
+    } finally {
+      await this.putting?.catch(() => {})
     }
-    await this.putGroup()
+    await this.putAll()
     const { done, missing, bad, bytes, written } = this
     return { done, missing, bad, bytes, written }
   }
@@ -140,7 +147,7 @@ class BlobTaking {
       this.fault(faultIn(error, path))
       return
     }
-    await this.putGroup()
+    await this.putAll()
     const leaves =
       (await this.leavesOf(need, size)) ?? (this.target.needsParts?.(size) === true ? await this.hashed(digest) : undefined)
     if (leaves === undefined) await this.takeWhole(digest, size)
@@ -148,6 +155,14 @@ class BlobTaking {
   }
 
   private async takeSmall(digest: Digest, size: number): Promise<void> {
+    const bytes = this.source.small?.(digest, size) ?? (await this.gatherSmall(digest, size))
+    if (bytes.length !== size || !hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', 'its bytes have another digest')
+    this.group.push({ bytes, digest })
+    this.gathered += size
+    if (this.group.length >= groupCount || this.gathered >= groupBytes) await this.putGroup()
+  }
+
+  private async gatherSmall(digest: Digest, size: number): Promise<Uint8Array> {
     let bytes: Uint8Array = new Uint8Array(0)
     let filled = 0
     for await (const piece of this.source.blob(digest, 0, { signal: this.options.signal })) {
@@ -156,23 +171,33 @@ class BlobTaking {
       if (bytes !== piece) bytes.set(piece, filled)
       filled += piece.length
     }
-    if (filled !== size || !hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', 'its bytes have another digest')
-    this.group.push({ bytes, digest })
-    this.gathered += size
-    if (this.group.length >= groupCount || this.gathered >= groupBytes) await this.putGroup()
+    return bytes.subarray(0, filled)
   }
 
+  /** Begins to keep what was gathered, once the group before is durable. */
   private async putGroup(): Promise<void> {
+    await this.putting
     const { group } = this
     if (group.length === 0) return
     this.group = []
     this.gathered = 0
+    this.putting = this.put(group)
+    // whoever waits for it sees the error
+    this.putting.catch(() => {})
+  }
+
+  private async put(group: readonly { readonly bytes: Uint8Array; readonly digest: Digest }[]): Promise<void> {
     await this.target.putMany(group, { private: this.options.private })
     for (const { digest, bytes } of group) {
       this.finished(digest, bytes.length)
       this.written += bytes.length
       this.options.onBytes?.(bytes.length)
     }
+  }
+
+  private async putAll(): Promise<void> {
+    await this.putGroup()
+    await this.putting
   }
 
   private finished(digest: Digest, sizeBytes: number): void {
