@@ -1,5 +1,5 @@
-import { isManifestType, type Manifest, type OciDescriptor, readManifest } from '../artifact/index.ts'
-import { codeOf, type Digest, digestParts, isDigest, RejoinError } from '../core/index.ts'
+import { isManifestType, type Manifest, maxManifestBytes, type OciDescriptor, readManifest } from '../artifact/index.ts'
+import { chunkBytes, codeOf, dagOfLeaves, type Digest, digestParts, isDigest, RejoinError } from '../core/index.ts'
 import type { Live, Node } from '../node/index.ts'
 import type { StoredBlob } from '../store/index.ts'
 import type { FetchedManifest, RegistryClient } from './registry-client.ts'
@@ -28,6 +28,8 @@ export interface Closure {
 const maxManifests = 10_000
 const maxDepth = 8
 const blobsAtOnce = 4
+/** blobs that an event names with their CIDs */
+const maxLarge = 128
 /** how long peers are asked for a blob before the forge is, in milliseconds */
 const peersMs = 20_000
 
@@ -53,20 +55,38 @@ export async function fetchClosure(context: ClosureContext, first: FetchedManife
       if (child !== undefined && !isElsewhere(child)) wanted.set(child.digest, child)
     for (const child of manifest.manifests) {
       if (seen.has(child.digest)) continue
-      if (isManifestType(child.mediaType)) await visit(await manifestOf(context, child.digest), depth + 1)
+      if (isManifestType(child.mediaType)) await visit(await keptManifest(context, child.digest), depth + 1)
       else wanted.set(child.digest, child)
     }
     manifests.push(one)
     return manifest
   }
   const root = await visit(first, 0)
-  const large = await fetchAll(context, [...wanted.values()])
+  await fetchAll(context, [...wanted.values()])
+  const large = await largeOf(context.node, [...wanted.values()])
   return { root, manifests, blobs: [...wanted.keys()], large, layers: root.layers }
 }
 
-async function manifestOf({ node, client, repository, signal }: ClosureContext, digest: Digest): Promise<FetchedManifest> {
+/** Fetches what peers have of some blobs; what they don't bring, or not in time, the forge has. */
+async function askPeers(
+  { node, live, signal }: Pick<ClosureContext, 'node' | 'live' | 'signal'>,
+  wanted: readonly { readonly digest: Digest; readonly sizeBytes?: number }[]
+): Promise<void> {
+  const lacking = wanted.filter(({ digest }) => !node.blobs.has(digest))
+  if (live === undefined || live.host.peers().length === 0 || lacking.length === 0) return
+  await live.fetch(lacking, AbortSignal.any([signal, AbortSignal.timeout(peersMs)]), true).catch(() => {})
+  signal.throwIfAborted()
+}
+
+/** Returns a manifest that is here, or that a peer has, or else from the forge. @throws E_NOT_FOUND */
+export async function manifestOf(
+  context: Pick<ClosureContext, 'node' | 'live' | 'client' | 'repository' | 'signal'>,
+  digest: Digest
+): Promise<FetchedManifest> {
+  const { node, client, repository, signal } = context
+  await askPeers(context, [{ digest }])
   if (node.blobs.has(digest)) {
-    const bytes = await node.blobs.readBytes(digest, 4 * 1024 * 1024)
+    const bytes = await node.blobs.readBytes(digest, maxManifestBytes)
     return { digest, mediaType: readManifest(bytes).mediaType, bytes }
   }
   const manifest = await client.manifest(repository, digest, signal)
@@ -74,34 +94,42 @@ async function manifestOf({ node, client, repository, signal }: ClosureContext, 
   return manifest
 }
 
-async function fetchAll(context: ClosureContext, wanted: readonly OciDescriptor[]): Promise<readonly StoredBlob[]> {
-  const { node, live, signal } = context
-  const lacking = (): readonly OciDescriptor[] => wanted.filter(({ digest }) => !node.blobs.has(digest))
-  if (live !== undefined && live.host.peers().length > 0 && lacking().length > 0) {
-    const wants = lacking().map(({ digest, size }) => ({ digest, sizeBytes: size }))
-    // what peers don't bring, or not in time, the forge has
-    await live.fetch(wants, AbortSignal.any([signal, AbortSignal.timeout(peersMs)]), true).catch(() => {})
-    signal.throwIfAborted()
-  }
-  const large: StoredBlob[] = []
-  const queue = [...lacking()]
+/** A manifest below another one is kept at once, so that a pull that breaks needn't ask for it again. */
+async function keptManifest(context: ClosureContext, digest: Digest): Promise<FetchedManifest> {
+  const { blobs } = context.node
+  const manifest = await manifestOf(context, digest)
+  if (!blobs.has(digest)) await blobs.put(manifest.bytes, { digest, private: true })
+  return manifest
+}
+
+/** Returns the large blobs with the roots of their DAGs, whoever brought them. */
+async function largeOf({ blobs }: Node, wanted: readonly OciDescriptor[]): Promise<readonly StoredBlob[]> {
+  const found: StoredBlob[] = []
+  for (const { digest, size } of wanted)
+    if (size > chunkBytes && found.length < maxLarge && blobs.has(digest))
+      found.push({ digest, sizeBytes: size, cid: dagOfLeaves(await blobs.leaves(digest), size).root })
+  return found
+}
+
+async function fetchAll(context: ClosureContext, wanted: readonly OciDescriptor[]): Promise<void> {
+  await askPeers(
+    context,
+    wanted.map(({ digest, size }) => ({ digest, sizeBytes: size }))
+  )
+  const queue = wanted.filter(({ digest }) => !context.node.blobs.has(digest))
   const work = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const stored = await fetchOne(context, next)
-      if (stored !== undefined) large.push(stored)
-    }
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await fetchOne(context, next)
   }
   const results = await Promise.allSettled(Array.from({ length: blobsAtOnce }, work))
   for (const result of results) if (result.status === 'rejected') throw result.reason
-  return large
 }
 
 async function fetchOne(
   { node, client, repository, signal, onBytes }: ClosureContext,
   { digest, size }: OciDescriptor
-): Promise<StoredBlob | undefined> {
+): Promise<void> {
   const { algorithm, hex } = digestParts(digest)
-  if (!isDigest(digest) || node.blobs.has(digest)) return undefined
+  if (!isDigest(digest) || node.blobs.has(digest)) return
   await using upload = await node.blobs.upload(hex, { algorithm, sizeBytes: size })
   if (upload.sizeBytes > size) {
     await upload.discard()
@@ -119,7 +147,7 @@ async function fetchOne(
   }
   if (upload.sizeBytes < size)
     throw new RejoinError('E_GONE', `${client.host} ended ${digest} after ${upload.sizeBytes} of ${size} bytes`)
-  return await upload.finish(digest, { private: true })
+  await upload.finish(digest, { private: true })
 }
 
 async function* counted(

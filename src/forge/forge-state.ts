@@ -5,9 +5,25 @@ import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
 /** What was seen of a tag at a forge, and what this node made of it. */
 export interface SeenTag {
   readonly digest: Digest
-  /** what the rules say of it: relay, keep, hold or refuse */
+  /** what the rules, or a person, say of it: relay, keep, hold or refuse */
   readonly verdict: string
   readonly rule: string
+  /** when it was first seen, ISO 8601 */
+  readonly since?: string
+  /** when it was last asked what refers to it, where the forge doesn't tell that with its tags */
+  readonly asked?: string
+  /** the trust file that it was judged by, where it was not taken */
+  readonly basis?: string
+  /** what a person decided about it */
+  readonly decided?: 'relay' | 'refuse'
+}
+
+/** A list of tags with digests all of which was worked through. */
+export interface SeenList {
+  readonly etag: string
+  /** the patterns, and the trust file, that it was worked through by */
+  readonly patterns: string
+  readonly basis: string
 }
 
 /** A tag that says one thing here and another at the forge, until somebody settles it. */
@@ -21,8 +37,12 @@ export interface TagConflict {
 
 /** What this node remembers of one forge: derived but for what was seen, which tells a change there from a change here. */
 export interface ForgeState {
-  /** by repository, by tag */
+  /** by repository, by tag; by `@<digest>` what refers to something and was not taken */
   readonly seen: ReadonlyMap<string, ReadonlyMap<string, SeenTag>>
+  /** by repository */
+  readonly lists: ReadonlyMap<string, SeenList>
+  /** whether its lists have digests, where that is known */
+  readonly listsDigests: boolean | undefined
   readonly conflicts: readonly TagConflict[]
   /** up to which entry of which own log outbox requests were made */
   readonly pushed: { readonly log: string; readonly size: number } | undefined
@@ -36,6 +56,8 @@ export interface ForgeState {
 /** What is known of a forge that was never spoken to. */
 export const unknownForge: ForgeState = {
   seen: new Map(),
+  lists: new Map(),
+  listsDigests: undefined,
   conflicts: [],
   pushed: undefined,
   awaySince: undefined,
@@ -74,6 +96,8 @@ function stateOf(document: JsonObject): ForgeState {
         new Map(entriesOf(tags).flatMap(([tag, seen]) => (isSeen(seen) ? [[tag, seen] as const] : [])))
       ])
     ),
+    lists: new Map(entriesOf(document['lists']).flatMap(([name, list]) => (isList(list) ? [[name, list] as const] : []))),
+    listsDigests: typeof document['listsDigests'] === 'boolean' ? document['listsDigests'] : undefined,
     conflicts: Array.isArray(document['conflicts'])
       ? (document['conflicts'] as readonly Json[]).flatMap((one) => (isConflict(one) ? [one] : []))
       : [],
@@ -100,7 +124,16 @@ function isSeen(value: unknown): value is SeenTag {
     typeof seen.digest === 'string' &&
     isDigest(seen.digest) &&
     typeof seen.verdict === 'string' &&
-    typeof seen.rule === 'string'
+    typeof seen.rule === 'string' &&
+    [seen.since, seen.asked, seen.basis].every((one) => one === undefined || typeof one === 'string') &&
+    [undefined, 'relay', 'refuse'].includes(seen.decided as never)
+  )
+}
+
+function isList(value: unknown): value is SeenList {
+  const list = value as Partial<Record<keyof SeenList, unknown>> | null
+  return (
+    typeof list === 'object' && list !== null && [list.etag, list.patterns, list.basis].every((one) => typeof one === 'string')
   )
 }
 
@@ -113,9 +146,10 @@ function isConflict(value: unknown): value is TagConflict {
 
 /** Writes what is known of a forge. */
 export function writeForgeState(root: string, host: string, state: ForgeState): void {
-  const { seen, ...rest } = state
+  const { seen, lists, ...rest } = state
   const document = {
     ...rest,
+    lists: Object.fromEntries(lists),
     seen: Object.fromEntries([...seen].map(([repository, tags]) => [repository, Object.fromEntries(tags)]))
   }
   replaceFileSync(forgeStatePath(root, host), utf8(`${JSON.stringify(document, undefined, 1)}\n`), { durable: true })

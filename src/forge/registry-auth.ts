@@ -38,7 +38,11 @@ export class RegistryAuth {
   private readonly origin: string
   private readonly folder: string | undefined
   private readonly tokens = new Map<string, Token>()
+  /** tokens that are being asked for, by scope */
+  private readonly asking = new Map<string, Promise<Token>>()
   private known: Promise<Credentials | undefined> | undefined
+  /** why nothing that is kept for this registry opens it; it is not tried again, since a password tried often locks people out */
+  refusal: RejoinError | undefined
 
   constructor({ host, origin }: { readonly host: string; readonly origin: string }, credentialFolder: string | undefined) {
     this.host = host
@@ -53,21 +57,42 @@ export class RegistryAuth {
   }
 
   /**
-   * Answers a challenge. @returns the Authorization header, undefined where there is nothing to show
-   * @throws E_PERMISSION where the token service refuses · E_UNREACHABLE
+   * Answers a challenge. @returns the Authorization header
+   * @throws E_PERMISSION where there is nothing to show, or the token service refuses · E_UNREACHABLE
    */
-  async answer(challenges: readonly Challenge[], scope: string, signal: AbortSignal): Promise<string | undefined> {
+  async answer(challenges: readonly Challenge[], scope: string, signal: AbortSignal): Promise<string> {
+    if (this.refusal !== undefined) throw this.refusal
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     const credentials = await this.credentials(signal)
     if (bearer !== undefined) {
-      const token = await this.fetchToken(bearer.parameters, scope, credentials, signal)
+      const asked = this.asking.get(scope) ?? this.fetchToken(bearer.parameters, scope, credentials, signal)
+      this.asking.set(scope, asked)
+      const token = await asked.finally(() => this.asking.delete(scope))
       this.tokens.set(scope, token)
       return token.header
     }
-    if (credentials === undefined || !challenges.some(({ scheme }) => scheme === 'basic')) return undefined
+    if (credentials === undefined || credentials.username === '' || !challenges.some(({ scheme }) => scheme === 'basic'))
+      throw this.refuse(credentials)
     const header = basic(credentials)
     this.tokens.set(scope, { header, untilMs: Number.POSITIVE_INFINITY })
     return header
+  }
+
+  /** Takes note that the registry did not take an Authorization header. @throws E_PERMISSION where that was a password */
+  denied(header: string): void {
+    for (const [scope, token] of this.tokens) if (token.header === header) this.tokens.delete(scope)
+    if (header.startsWith('Basic ')) throw this.refuse({ username: '', password: '' })
+  }
+
+  private refuse(credentials: Credentials | undefined): RejoinError {
+    const { host } = this
+    const what = credentials?.identityToken === undefined ? 'user name and password' : 'identity token'
+    const message =
+      credentials === undefined
+        ? `${host} wants a user name and a password, and none are kept for it`
+        : `${host} does not take the ${what} kept for it`
+    this.refusal ??= new RejoinError('E_PERMISSION', message, { hint: `docker login ${host}, as the user who runs this node` })
+    return this.refusal
   }
 
   private async credentials(signal: AbortSignal): Promise<Credentials | undefined> {
@@ -109,8 +134,13 @@ export class RegistryAuth {
       signal.throwIfAborted()
       throw new RejoinError('E_UNREACHABLE', `the token service of ${this.host} could not be reached`, { cause })
     }
-    if (response.status >= 500)
+    if (response.status >= 500 || response.status === 429)
       throw new RejoinError('E_UNREACHABLE', `the token service of ${this.host} answered ${response.status}`)
+    // 403 is about one scope; 400 is how OAuth 2 says that a refresh token is none any more
+    if (response.status === 401 || (response.status === 400 && identity !== undefined)) {
+      await response.body?.cancel()
+      throw this.refuse(credentials)
+    }
     if (!response.ok)
       throw new RejoinError('E_PERMISSION', `the token service of ${this.host} gave no token (${response.status})`, {
         hint: `docker login ${this.host}, as the user who runs this node`

@@ -1,16 +1,5 @@
 import { isManifestType, maxManifestBytes } from '../artifact/index.ts'
-import {
-  type Digest,
-  digestOf,
-  hasDigest,
-  isDigest,
-  isObject,
-  isRepository,
-  isTag,
-  type Json,
-  parseStrict,
-  RejoinError
-} from '../core/index.ts'
+import { type Digest, digestOf, hasDigest, isDigest, RejoinError } from '../core/index.ts'
 import type { ForgePlace } from './forge-url.ts'
 import { parseChallenges, RegistryAuth } from './registry-auth.ts'
 
@@ -41,10 +30,9 @@ export interface Request {
 const answerMs = 30_000
 /** a body that brings nothing for so long is given up, in milliseconds */
 const idleMs = 30_000
-const maxListBytes = 4 * 1024 * 1024
-/** pages of a list that are read */
-const maxPages = 1000
-const maxTags = 100_000
+/** what a registry, or a proxy before it, says when it can't be worked with for now */
+const awayStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504])
+const overCodes: ReadonlySet<string> = new Set(['E_UNREACHABLE', 'E_TIMEOUT', 'E_GONE', 'E_NO_SPACE', 'E_IO'])
 const manifestTypes = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.oci.image.index.v1+json',
@@ -59,6 +47,8 @@ export class RegistryClient {
   private readonly auth: RegistryAuth
   /** requests that were sent, for tests and figures */
   requests = 0
+  /** whether it has the referrers API, once that is known */
+  hasReferrers: boolean | undefined
 
   constructor(place: Pick<ForgePlace, 'origin' | 'host'>, { credentialFolder }: { readonly credentialFolder?: string } = {}) {
     this.origin = place.origin
@@ -69,7 +59,7 @@ export class RegistryClient {
   /**
    * Sends a request, with what the registry wants to be shown. The caller reads or cancels the body.
    * @param path below the origin, or a whole URL that the registry gave
-   * @throws E_UNREACHABLE also for 429 and 5xx · E_PERMISSION for 401 and 403
+   * @throws E_UNREACHABLE also for 429 and what a proxy says of a registry that is down · E_PERMISSION for 401 and 403 · E_NOT_FOUND for what it knows and can't get
    */
   async send(repository: string | undefined, path: string, request: Request): Promise<Response> {
     const scope = repository === undefined ? 'registry:catalog:*' : `repository:${repository}:${request.actions ?? 'pull'}`
@@ -81,18 +71,34 @@ export class RegistryClient {
       const challenges = parseChallenges(response.headers.get('www-authenticate') ?? '')
       await response.body?.cancel()
       authorization = await this.auth.answer(challenges, scope, request.signal)
-      if (authorization === undefined) throw this.denied(401)
       response = await this.once(url, request, authorization)
+      if (response.status === 401) this.auth.denied(authorization)
     }
     if (response.status === 401 || response.status === 403) {
       await response.body?.cancel()
-      throw this.denied(response.status)
+      throw new RejoinError('E_PERMISSION', `${this.host} does not let this node in (${response.status})`, {
+        hint: `docker login ${this.host}, as the user who runs this node`
+      })
     }
-    if (response.status === 429 || response.status >= 500) {
+    if (awayStatuses.has(response.status)) {
+      if (response.status === 503 && (await this.isUnknown(response)))
+        throw new RejoinError('E_NOT_FOUND', `${this.host} knows ${path.slice(0, 160)} and can't get it now`)
       await response.body?.cancel()
       throw new RejoinError('E_UNREACHABLE', `${this.host} answered ${response.status}`)
     }
     return response
+  }
+
+  /** A node of ours says 503 also for one thing that it knows and that no peer of its has. */
+  private async isUnknown(response: Response): Promise<boolean> {
+    if (!(response.headers.get('content-type') ?? '').startsWith('application/json')) return false
+    const text = Buffer.from(await this.whole(response, maxManifestBytes)).toString()
+    return /"code":"(?:MANIFEST|BLOB)_UNKNOWN"/.test(text)
+  }
+
+  /** Returns whether an error ends all that is under way with this registry: it is away, lets nobody in as whom we come, or this node has a fault itself. */
+  isOver(error: unknown): boolean {
+    return !(error instanceof RejoinError) || error === this.auth.refusal || overCodes.has(error.code)
   }
 
   private async once(
@@ -109,7 +115,7 @@ export class RegistryClient {
         headers: { ...headers, ...(authorization !== undefined && { authorization }), 'accept-encoding': 'identity' },
         signal: AbortSignal.any([signal, answer.signal]),
         ...(body !== undefined &&
-          (typeof body === 'function' ? { body: body(), duplex: 'half' as const } : { body: body as never }))
+          (typeof body === 'function' ? { body: watched(body(), timer), duplex: 'half' as const } : { body: body as never }))
       })
     } catch (cause) {
       signal.throwIfAborted()
@@ -119,59 +125,8 @@ export class RegistryClient {
         cause
       })
     } finally {
-      // a body that is uploaded may take longer than any answer
       clearTimeout(timer)
     }
-  }
-
-  private denied(status: number): RejoinError {
-    return new RejoinError('E_PERMISSION', `${this.host} does not let this node in (${status})`, {
-      hint: `docker login ${this.host}, as the user who runs this node`
-    })
-  }
-
-  /** Returns all repositories that the registry lists. @throws E_NOT_FOUND where it has no catalog */
-  async repositories(signal: AbortSignal): Promise<readonly string[]> {
-    const names = await this.list(undefined, '/v2/_catalog?n=1000', 'repositories', signal)
-    return names.filter(isRepository)
-  }
-
-  /** Returns the tags of a repository; none where it is not there. */
-  async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
-    const tags = await this.list(repository, `/v2/${repository}/tags/list?n=1000`, 'tags', signal)
-    return tags.filter(isTag)
-  }
-
-  private async list(
-    repository: string | undefined,
-    first: string,
-    member: string,
-    signal: AbortSignal
-  ): Promise<readonly string[]> {
-    const found: string[] = []
-    let path: string | undefined = first
-    for (let page = 0; path !== undefined && page < maxPages && found.length < maxTags; page++) {
-      const response = await this.send(repository, path, { signal, headers: { accept: 'application/json' } })
-      if (response.status === 404) {
-        await response.body?.cancel()
-        if (repository === undefined) throw new RejoinError('E_NOT_FOUND', `${this.host} does not list its repositories`)
-        return found
-      }
-      const document = parseStrict(await this.whole(response, maxListBytes), { maxBytes: maxListBytes, maxDepth: 8 })
-      const values = isObject(document) ? document[member] : undefined
-      for (const value of Array.isArray(values) ? (values as readonly Json[]) : [])
-        if (typeof value === 'string') found.push(value)
-      path = this.nextPage(response)
-    }
-    return found
-  }
-
-  /** Returns the path of the next page, which must be at this registry. */
-  private nextPage({ headers, url }: Response): string | undefined {
-    const target = /<([^>]*)>\s*;[^,]*rel="?next"?/.exec(headers.get('link') ?? '')?.[1]
-    if (target === undefined || !URL.canParse(target, url)) return undefined
-    const next = new URL(target, url)
-    return next.origin === new URL(this.origin).origin ? `${next.pathname}${next.search}` : undefined
   }
 
   /** Returns what a tag or digest stands for, or undefined where it is not there. @throws E_PROTOCOL */
@@ -262,7 +217,8 @@ export class RegistryClient {
     }
   }
 
-  private async whole(response: Response, maxBytes: number): Promise<Uint8Array> {
+  /** Reads all of a list or manifest. @throws E_TOO_LARGE · E_GONE E_TIMEOUT */
+  async whole(response: Response, maxBytes: number): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
     let length = 0
     for await (const chunk of this.body(response, new AbortController().signal)) {
@@ -278,22 +234,18 @@ export class RegistryClient {
   mustBe({ status }: Response, good: readonly number[], what: string): void {
     if (!good.includes(status)) throw new RejoinError('E_PROTOCOL', `${this.host} answered ${status} about ${what}`)
   }
+}
 
-  /** Returns the digests of what refers to a manifest, by the referrers API or else by the tag that stands for it. */
-  async referrers(repository: string, digest: Digest, signal: AbortSignal): Promise<readonly Digest[]> {
-    const response = await this.send(repository, `/v2/${repository}/referrers/${digest}`, { signal })
-    const isList = response.ok && (response.headers.get('content-type') ?? '').startsWith('application/vnd.oci.image.index')
-    if (!isList) await response.body?.cancel()
-    const bytes = isList
-      ? await this.whole(response, maxManifestBytes)
-      : (await this.manifest(repository, digest.replace(':', '-'), signal))?.bytes
-    if (bytes === undefined) return []
-    const document = parseStrict(bytes, { maxBytes: maxManifestBytes, maxDepth: 64 })
-    const values = isObject(document) && Array.isArray(document['manifests']) ? (document['manifests'] as readonly Json[]) : []
-    return values.flatMap((one) =>
-      isObject(one) && typeof one['digest'] === 'string' && isDigest(one['digest']) ? [one['digest']] : []
-    )
-  }
+/** A body that is uploaded may take longer than any answer, as long as it goes on. */
+function watched(body: ReadableStream<Uint8Array>, timer: NodeJS.Timeout): ReadableStream<Uint8Array> {
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        timer.refresh()
+        controller.enqueue(chunk)
+      }
+    })
+  )
 }
 
 function mediaTypeOf({ headers }: Response): string {

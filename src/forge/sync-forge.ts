@@ -118,6 +118,7 @@ async function pull(
       waiting,
       signal,
       say,
+      onBroken: (state) => writeForgeState(node.root, client.host, state),
       dropRequests: (requests) => {
         for (const { id } of requests) dropRequest(node.root, id)
       }

@@ -17,19 +17,28 @@ const imageConfigs: ReadonlySet<string> = new Set([
   'application/vnd.oci.empty.v1+json'
 ])
 
+/** How an artifact is taken. */
+export interface TakeOptions {
+  /** none where only the artifact is taken, and no tag set */
+  readonly tag: string | undefined
+  /** a person decided that it is taken, which goes before the rules */
+  readonly isLet: boolean
+}
+
 /**
  * Judges an artifact that a forge has, and takes it in where the rules relay it: its blobs, and an event that says what was seen where. What they
  * keep, hold or refuse is not taken: an event of this node's own log is passed on.
- * @param tag none where only the artifact is taken, and no tag set
  */
 export async function takeArtifact(
   context: ClosureContext,
   manifest: FetchedManifest,
-  tag: string | undefined
+  { tag, isLet }: TakeOptions
 ): Promise<TakenArtifact> {
   const { node, client, repository } = context
+  const { digest, bytes, mediaType } = manifest
   const draft = (closure?: Closure): Draft => draftFor(context, manifest, tag, closure)
   const judge = (one: Draft): TakenArtifact => {
+    if (isLet) return { verdict: 'relay', rule: 'person' }
     const nowMs = Date.now()
     const author = forgeAuthor(client.origin)
     const own = eventOfDraft(node, one, nowMs)
@@ -48,7 +57,6 @@ export async function takeArtifact(
   const first = judge(draft())
   if (first.verdict === 'refuse' || (first.verdict !== 'relay' && !node.known.isLooking)) return first
   const closure = await fetchClosure(context, manifest)
-  const { digest, bytes, mediaType } = manifest
   if (node.known.isLooking) {
     const layers: { readonly mediaType: string; readonly bytes: Uint8Array }[] = []
     for (const layer of closure.layers)
@@ -59,8 +67,8 @@ export async function takeArtifact(
   const whole = draft(closure)
   const last = judge(whole)
   if (last.verdict !== 'relay') return last
-  await node.blobs.share(closure.blobs)
-  for (const one of closure.manifests) await node.blobs.put(one.bytes, { digest: one.digest })
+  await node.blobs.share([...closure.blobs, ...closure.manifests.map((one) => one.digest).filter((one) => node.blobs.has(one))])
+  if (!node.blobs.has(digest)) await node.blobs.put(bytes, { digest })
   node.blobs.index.change([
     rootChange({ mediaType, digest, size: bytes.length }, { repository, ...(tag !== undefined && { tag }) })
   ])

@@ -17,8 +17,12 @@ export class Followed implements AsyncDisposable {
   }
 
   /** Makes a site that follows the forge at an address. */
-  static async open(url: string, more: Partial<ForgeSetting> = {}): Promise<Followed> {
-    const site = await Site.open('site')
+  static async open(
+    url: string,
+    more: Partial<ForgeSetting> = {},
+    { net = false }: { readonly net?: boolean } = {}
+  ): Promise<Followed> {
+    const site = await Site.open('site', { net })
     const setting = { url, pull: ['apps/**'], push: ['apps/**'], intervalSeconds: 60, onConflict: 'show' as const, ...more }
     const args = { action: 'add' as const, ...setting, name: 'forge' }
     for await (const record of forgeVerb({ node: site.node, live: undefined, args, signal: never })) void record
@@ -30,7 +34,7 @@ export class Followed implements AsyncDisposable {
   async sync(more: { readonly credentialFolder?: string } = {}): Promise<ForgeResult> {
     return await syncForge({
       node: this.site.node,
-      live: undefined,
+      live: this.site.live,
       setting: this.setting,
       signal: never,
       say: () => {},

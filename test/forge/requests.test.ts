@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { codeOf } from '../../src/core/index.ts'
+import { forgeVerb } from '../../src/forge/index.ts'
+import { addIdentity } from '../../src/trust/index.ts'
+import { indexType, made, Registry } from '../registry/conformance/client.ts'
+import { DockerRegistry } from '../registry/docker-registry.ts'
+import { Site } from '../registry/site.ts'
+import { CountingProxy } from './counting-proxy.ts'
+import { digestAt, Followed, push } from './followed.ts'
+
+const never = new AbortController().signal
+let docker: DockerRegistry
+beforeAll(async () => {
+  docker = await DockerRegistry.open({ isInMemory: true })
+})
+afterAll(async () => await docker[Symbol.asyncDispose]())
+
+describe('what a sync costs', () => {
+  it('FORGE-7: at a node of ours one request, whatever is followed; a moved tag and a late signature cost what they need', async () => {
+    await using forge = await Site.open('forge')
+    await using proxy = await CountingProxy.open(forge.url)
+    const images = await Promise.all(['v1', 'v2', 'v3'].map(async (tag) => await push(forge.url, 'apps/web', tag, tag)))
+    await using followed = await Followed.open(proxy.url, { pull: ['apps/web:v*'], push: [] })
+    expect(await followed.sync()).toMatchObject({ taken: 3, complete: true })
+    // one config, the same for all three
+    expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'GET manifests 200': 3, 'GET blobs 200': 4 })
+    expect(await followed.sync()).toMatchObject({ taken: 0, requests: 1 })
+    expect(proxy.passed).toMatchObject([{ status: 304, bytes: 0 }])
+    proxy.take()
+    // signed after it was pulled, and the signature signed
+    const signature = await push(forge.url, 'apps/web', 'sig', 'signature', images[0])
+    await push(forge.url, 'apps/web', 'sig2', 'about the signature', signature)
+    expect(await followed.sync()).toMatchObject({ taken: 2, refused: 0 })
+    expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'GET manifests 200': 2, 'GET blobs 200': 2 })
+    const moved = await push(forge.url, 'apps/web', 'v2', 'moved')
+    expect(await followed.sync()).toMatchObject({ taken: 1 })
+    expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'GET manifests 200': 1, 'GET blobs 200': 1 })
+    expect(await digestAt(followed.site.url, 'apps/web', 'v2')).toBe(moved.digest)
+    // a go for one tag takes away no others
+    const args = { action: 'once' as const, url: `docker://${new URL(proxy.url).host}/apps/web:v1` }
+    for await (const record of forgeVerb({ node: followed.site.node, live: undefined, args, signal: never })) void record
+    expect(await digestAt(followed.site.url, 'apps/web', 'v3')).toBe(images[2]?.digest)
+  })
+
+  it('FORGE-7: at any other registry one for the list and one for each followed tag, without a body', async () => {
+    await using proxy = await CountingProxy.open(docker.url)
+    for (const tag of ['v1', 'v2', 'w3']) await push(docker.url, 'cost/web', tag, tag)
+    await using followed = await Followed.open(proxy.url, { pull: ['cost/web:v*'], push: [] })
+    expect(await followed.sync()).toMatchObject({ taken: 2, complete: true })
+    // it has no referrers API, and no tag that stands for it: asked once
+    expect(proxy.take()).toEqual({
+      'GET tags 200': 1,
+      'HEAD manifests 200': 2,
+      'GET manifests 200': 2,
+      'GET blobs 200': 3,
+      'GET referrers 404': 1
+    })
+    expect(await followed.sync()).toMatchObject({ taken: 0, requests: 3 })
+    expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'HEAD manifests 200': 2 })
+  })
+
+  it('FORGE-8: an answer that is no answer takes no tag away', async () => {
+    await using proxy = await CountingProxy.open(docker.url)
+    const { digest } = await push(docker.url, 'kept/web', 'v1', 'kept')
+    await using followed = await Followed.open(proxy.url, { pull: ['kept/web:v1'], push: [] })
+    await followed.sync()
+    for (const status of [403, 500]) {
+      proxy.breaks = () => status
+      expect(await followed.sync()).toMatchObject({ complete: false, faults: [expect.stringContaining('kept/web') as string] })
+    }
+    proxy.breaks = () => 503
+    expect(await followed.sync().catch(codeOf)).toBe('E_UNREACHABLE')
+    expect(await digestAt(followed.site.url, 'kept/web', 'v1')).toBe(digest)
+  })
+
+  it('FORGE-6: two nodes that follow one forge and each other fetch nothing twice: one after the other, and both at once', async () => {
+    await using proxy = await CountingProxy.open(docker.url)
+    const tags = ['v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8']
+    for (const tag of tags) await push(docker.url, 'both/web', tag, `text of ${tag}`)
+    const setting = { pull: ['both/web'], push: [] }
+    await using one = await Followed.open(proxy.url, setting, { net: true })
+    await using two = await Followed.open(proxy.url, setting, { net: true })
+    for (const [a, b] of [[one.site, two.site] as const, [two.site, one.site] as const]) {
+      addIdentity(a.root, 'other', b.node.did)
+      a.node.reloadTrust()
+      a.live?.rulesChanged()
+    }
+    await two.site.live?.dial(one.site.live?.host.addresses()[0] ?? '', never)
+    expect(await one.sync()).toMatchObject({ taken: 8 })
+    expect(proxy.take()).toMatchObject({ 'GET manifests 200': 8, 'GET blobs 200': 9 })
+    expect(await two.sync()).toMatchObject({ taken: 8, complete: true })
+    // not a byte of a manifest or blob
+    expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'HEAD manifests 200': 8, 'GET referrers 404': 1 })
+    for (const tag of tags) await push(docker.url, 'both/web', `x${tag}`, `other text of ${tag}`)
+    await Promise.all([one.sync(), two.sync()])
+    // where they meet they may both fetch one
+    const counts = proxy.take()
+    for (const kind of ['manifests', 'blobs']) {
+      expect(counts[`GET ${kind} 200`]).toBeGreaterThanOrEqual(tags.length)
+      expect(counts[`GET ${kind} 200`]).toBeLessThan(tags.length + 4)
+    }
+    for (const { site } of [one, two])
+      for (const tag of tags) expect(await digestAt(site.url, 'both/web', `x${tag}`)).not.toBeNull()
+  })
+
+  it('FORGE-6: a pull that broke in the middle goes on with what is missing, and asks for nothing twice', async () => {
+    await using proxy = await CountingProxy.open(docker.url)
+    const registry = new Registry(docker.url)
+    for (const tag of ['v1', 'v2']) await push(docker.url, 'half/web', tag, tag)
+    const parts = [await registry.pushed('half/web'), await registry.pushed('half/web')]
+    const index = made({ schemaVersion: 2, mediaType: indexType, manifests: parts.map(({ descriptor }) => descriptor) })
+    await registry.mustPut('half/web', index, 'v3')
+    await push(docker.url, 'half/web', 'v4', 'v4')
+    await using followed = await Followed.open(proxy.url, { pull: ['half/web'], push: [] })
+    // the forge dies with the third of the four blobs that the index needs
+    let blobs = 0
+    proxy.breaks = (method, path) => method === 'GET' && path.includes('/blobs/') && ++blobs > 5
+    expect(await followed.sync().catch(codeOf)).toBe('E_UNREACHABLE')
+    const first = proxy.take()
+    expect(first).toMatchObject({ 'GET manifests 200': 5, 'GET blobs 200': 5 })
+    proxy.breaks = () => false
+    expect(await followed.sync()).toMatchObject({ complete: true, taken: 2 })
+    const second = proxy.take()
+    // the index itself, v4's manifest, two blobs of the index and one of v4
+    expect([second['GET manifests 200'], second['GET blobs 200']]).toEqual([2, 3])
+    expect(await digestAt(followed.site.url, 'half/web', 'v4')).not.toBeNull()
+    expect(await followed.site.faults()).toEqual([])
+  })
+})
