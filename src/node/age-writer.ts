@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, parseStrict, RejoinError, sealPath, utf8 } from '../core/index.ts'
 import { type AgeEntry, type AgeMark, AgeMedium, digestInPath, type MediumFile } from '../replica/index.ts'
-import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
+import { lockMedium, readFileRangeSync, replaceFileSync } from '../store/index.ts'
 import type { MediumWriter, WriterHooks } from './export-medium.ts'
 
 const maxMarkBytes = 256 * 1024 * 1024
@@ -34,7 +34,7 @@ async function writeMedium(
   hooks: WriterHooks
 ): Promise<{ readonly bytes: number; readonly there: number }> {
   const markPath = join(root, 'private/media', `${medium.store}.age.json`)
-  const before = readMark(markPath)
+  let before = readMark(markPath)
   const sums = new Map<string, string>()
   for (const file of files) if (digestInPath(file.path) === undefined) sums.set(file.path, await sumOf(file))
   const isThere = (file: MediumFile): boolean =>
@@ -50,10 +50,14 @@ async function writeMedium(
     files.every(isThere)
   )
     return { bytes: 0, there: files.length }
+  await using lock = await lockMedium(medium.root, { signal: hooks.signal, isOpaque: true })
+  const signal = AbortSignal.any([hooks.signal, lock.lost])
+  before = readMark(markPath)
   let bytes = 0
   let written = 0
   await medium.write(files, (path) => sums.get(path), recipients, before, {
     ...hooks,
+    signal,
     onFile: (_, sizeBytes) => {
       bytes += sizeBytes
       written++

@@ -14,6 +14,7 @@ import {
   FolderReplica,
   listRoots,
   noteOmitted,
+  placeIn,
   relist,
   sealFolder,
   Selected,
@@ -21,7 +22,7 @@ import {
   writeHeads,
   writeReadme
 } from '../replica/index.ts'
-import { asGone } from '../store/index.ts'
+import { asGone, lockMedium } from '../store/index.ts'
 import { type BlobNeed, type Held, takeBlobs, Taker, withoutHeld } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import { type ArtifactNeeds, artifactsIn, type EntrySpan } from './export-artifacts.ts'
@@ -77,18 +78,29 @@ const listEveryMs = 5000
 /**
  * Writes what this node passes on to a folder: lines first, then small blobs, then large ones in the order in which artifacts become whole. What is there
  * already stays; an interrupted export goes on where it was.
- * @throws E_NO_SPACE before the first write where it can't fit · E_GONE where the medium went away · E_NETWORK E_PERMISSION
+ * @throws E_NO_SPACE before the first write where it can't fit · E_LOCKED where somebody else writes there · E_GONE where the medium went away · E_NETWORK E_PERMISSION
  */
 export async function exportTo(node: Node, dir: string, options: ExportOptions): Promise<ExportResult> {
   if (!node.writer.lacksTail) node.writer.sign()
-  let root: string | undefined
+  const root = placeIn(dir)
   try {
+    // a medium that can't be written may have everything
+    const nothing = await unchanged(node, dir, options)
+    if (nothing !== undefined) return nothing
+    const onWatch = (ms: number): void =>
+      node.say(`${root} has a lock of another machine: watching for ${ms / 1000} s whether it lives`)
+    await using lock = await lockMedium(root, { signal: options.signal, onWatch })
     await using target = FolderReplica.open(dir, node.store.network)
-    root = target.root
-    return await new Exporting(node, target, options).run()
+    const signal = AbortSignal.any([options.signal, lock.lost])
+    return await new Exporting(node, target, { ...options, signal }).run()
   } catch (error) {
-    throw root === undefined ? error : asGone(error, root)
+    throw asGone(error, root)
   }
+}
+
+async function unchanged(node: Node, dir: string, options: ExportOptions): Promise<ExportResult | undefined> {
+  await using target = FolderReplica.open(dir, node.store.network)
+  return new Exporting(node, target, options).unchanged()
 }
 
 class Exporting {
@@ -107,15 +119,26 @@ class Exporting {
     this.held = heldBy(node, options.receivers ?? [])
   }
 
+  /** Returns what it comes to where nothing is to be written, by what is remembered of the medium; else undefined. */
+  unchanged(): ExportResult | undefined {
+    const { node, target } = this
+    const usable = this.usableMark()
+    const isSame = usable?.seq === node.store.journal.seq && this.spans((log) => target.sizeOf(log)).length === 0
+    return isSame && !new Sites(node).hasNewsFor(target) ? { ...this.nothing(), missing: usable.missing } : undefined
+  }
+
+  /** What is remembered of the medium, where that is of this store and nobody took blobs away since. */
+  private usableMark(): MediumMark | undefined {
+    const { node, target } = this
+    const mark = readMark(node.root, target.storeId)
+    const isUsable = mark?.store === node.store.journal.storeId && mark.blobCount <= target.files.names('blobs/sha256').length
+    return isUsable ? mark : undefined
+  }
+
   async run(): Promise<ExportResult> {
     const { node, target, options } = this
-    const sites = new Sites(node)
-    const mark = readMark(node.root, target.storeId)
-    const blobCount = target.files.names('blobs/sha256').length
-    const usable = mark?.store === node.store.journal.storeId && mark.blobCount <= blobCount ? mark : undefined
+    const usable = this.usableMark()
     const grown = this.spans((log) => target.sizeOf(log))
-    if (usable?.seq === node.store.journal.seq && grown.length === 0 && !sites.hasNewsFor(target))
-      return { ...this.nothing(), missing: usable.missing }
     const artifacts = (
       await Array.fromAsync(
         artifactsIn(
@@ -143,7 +166,7 @@ class Exporting {
     await taker.takeAll(withoutHeld(chosen, this.held), ({ log }) => logs.has(log) || options.choice !== undefined)
     const lines = new ArtifactLines(node, artifacts, options.say)
     const done = await this.write(own, needs, artifacts, lines)
-    sites.putOn(target)
+    new Sites(node).putOn(target)
     await this.finish(new Set([...logs, ...target.grown]), artifacts, done.bad === 0)
     const taken = taker.result
     const missing = new Set(artifacts.flatMap((one) => one.missing)).size

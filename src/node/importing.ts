@@ -6,10 +6,11 @@ import {
   Folder,
   FolderReplica,
   omittedIn,
+  placeIn,
   relist,
   unlist
 } from '../replica/index.ts'
-import { asGone } from '../store/index.ts'
+import { asGone, lockMedium } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
 import { BlobPass } from './blob-pass.ts'
 import type { VerbRecord } from './control.ts'
@@ -141,7 +142,7 @@ class Importing {
         missing: blobs.missing - left,
         omitted: left
       }
-      const receipt = this.sendBack(total, isNews)
+      const receipt = await this.sendBack(total, isNews)
       return { ...total, bad: this.bad, conflicts, unknown, receipt }
     } finally {
       stopListening()
@@ -150,10 +151,10 @@ class Importing {
   }
 
   /** Signs what came of it and puts it, with the frontier, on the medium; where that can't be written, it stays here. */
-  private sendBack(
+  private async sendBack(
     total: Pick<ImportResult, 'events' | 'refused' | 'held' | 'blobs' | 'bytes' | 'missing'>,
     isNews: boolean
-  ): ImportResult['receipt'] {
+  ): Promise<ImportResult['receipt']> {
     const { node, source, sites, options } = this
     const { storeId, seq } = node.store.journal
     if (isNews) {
@@ -181,8 +182,9 @@ class Importing {
     }
     if (options.backTo === undefined || source.storeId === undefined) return 'none'
     try {
+      if (!sites.hasNewsFor(FolderReplica.open(options.backTo, node.store.network))) return 'written'
+      await using _lock = await lockMedium(placeIn(options.backTo), { signal: options.signal })
       const target = FolderReplica.open(options.backTo, node.store.network)
-      if (!sites.hasNewsFor(target)) return 'written'
       unlist(target, [])
       sites.putOn(target)
       relist(target, [])
@@ -194,8 +196,8 @@ class Importing {
   }
 }
 
-/** A DVD, a locked card, a full stick: the import is whole all the same. */
+/** A DVD, a locked card, a full stick, one that somebody else is writing to: the import is whole all the same. */
 function isReadOnly(error: unknown): boolean {
   const code = (error as { readonly code?: unknown }).code
-  return code === 'E_PERMISSION' || code === 'E_NO_SPACE' || code === 'EROFS' || code === 'EACCES'
+  return code === 'E_PERMISSION' || code === 'E_NO_SPACE' || code === 'E_LOCKED' || code === 'EROFS' || code === 'EACCES'
 }

@@ -18,7 +18,7 @@ import {
   writeHeads,
   writeReadme
 } from '../replica/index.ts'
-import { asGone, replaceFileSync } from '../store/index.ts'
+import { asGone, lockMedium, replaceFileSync } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import { Pace } from './pace.ts'
@@ -46,7 +46,7 @@ export interface MergeOptions {
 
 /**
  * Brings all that two folders hold into each other, with no identity and no rules: a carrier judges nothing. The second one is made where it is none yet.
- * @throws E_NETWORK E_NO_DATA E_GONE E_NO_SPACE
+ * @throws E_NETWORK E_NO_DATA E_GONE E_NO_SPACE · E_LOCKED where somebody else writes to one of them
  */
 export async function mergeFolders(a: string, b: string, { signal, say = () => {} }: MergeOptions): Promise<Merged> {
   const there = await oneWay(a, b, signal, say)
@@ -75,7 +75,7 @@ interface OneWay {
   readonly conflicts: number
 }
 
-async function oneWay(from: string, to: string, signal: AbortSignal, say: (record: VerbRecord) => void): Promise<OneWay> {
+async function oneWay(from: string, to: string, stop: AbortSignal, say: (record: VerbRecord) => void): Promise<OneWay> {
   const bad: FileFault[] = []
   const onFault = (fault: FileFault): void => {
     bad.push(fault)
@@ -84,8 +84,11 @@ async function oneWay(from: string, to: string, signal: AbortSignal, say: (recor
   const pace = new Pace(say)
   try {
     await using source = Folder.open(from)
+    const place = FolderReplica.open(to, source.network).root
+    if (source.root === place) throw new RejoinError('E_USAGE', `${from} and ${to} are the same folder`)
+    await using lock = await lockMedium(place, { signal: stop })
+    const signal = AbortSignal.any([stop, lock.lost])
     await using target = FolderReplica.open(to, source.network)
-    if (source.root === target.root) throw new RejoinError('E_USAGE', `${from} and ${to} are the same folder`)
     const heads = await source.heads({ signal })
     const logs = new Set<LogId>(heads.filter(({ log, size }) => size > target.sizeOf(log)).map(({ log }) => log))
     const lacking = source.blobDigests().filter((digest) => target.blobs.size(digest) === undefined)

@@ -25,7 +25,7 @@ import {
   verifyFrontier
 } from '../../src/core/index.ts'
 import { codeWords, mergeFolders, Node, publish, runVerb } from '../../src/node/index.ts'
-import { verifyFolder } from '../../src/store/index.ts'
+import { lockMedium, verifyFolder } from '../../src/store/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
 import { patient } from '../net/hosts.ts'
 
@@ -257,6 +257,29 @@ describe('a stick', () => {
     const second = stick('second')
     await run(bob, 'export', { replica: second })
     expect(readdirSync(join(second, 'receipts'))).toEqual([nodePathOf(bob.node.keys.signer.publicKey)])
+  })
+
+  it('has one writer at a time, and what two of them are to bring comes all the same (STICK-17)', async () => {
+    const alice = await made('alice')
+    const bob = await made('bob', [alice])
+    await put(alice, 'a', randomBytes(3 * chunkBytes))
+    await put(bob, 'b', utf8('b'))
+    const usb = stick()
+    const both = await Promise.allSettled([run(alice, 'export', { replica: usb }), run(bob, 'export', { replica: usb })])
+    expect(
+      both.map((one) => (one.status === 'fulfilled' ? 'done' : (one.reason as { readonly code: string }).code)).toSorted()
+    ).toEqual(['E_LOCKED', 'done'])
+    for (const node of [bob, alice])
+      expect((await run(node, 'export', { replica: usb })).result).toMatchObject({ complete: true, bad: 0 })
+    expect(await Array.fromAsync(verifyFolder(usb, patient()))).toEqual([])
+    execFileSync('sha256sum', ['--quiet', '-c', 'SHA256SUMS'], { cwd: usb })
+    expect(readdirSync(join(usb, 'tmp'))).toEqual([])
+    // who reads meanwhile is not kept from it: the receipt stays here
+    await put(alice, 'c', utf8('c'))
+    await run(alice, 'export', { replica: usb })
+    await using _lock = await lockMedium(usb, patient())
+    expect((await run(bob, 'import', { replica: usb })).result).toMatchObject({ complete: true, events: 3, receipt: 'local' })
+    await expect(mergeFolders(usb, stick('two'), patient())).rejects.toMatchObject({ code: 'E_LOCKED' })
   })
 
   it('is merged with another one by who has no node, frontiers and receipts too (STICK-7)', async () => {
