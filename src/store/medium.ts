@@ -4,7 +4,7 @@ import { codeOf, RejoinError } from '../core/index.ts'
 import { ioError } from './file.ts'
 import type { MediumLimits } from './replica-file.ts'
 
-const gone = new Set(['EIO', 'ENOTCONN', 'ENODEV', 'ENXIO', 'ESTALE', 'EREMOTEIO', 'ENOMEDIUM', 'ESHUTDOWN'])
+const gone = new Set(['EIO', 'ENOTCONN', 'ECONNABORTED', 'ENODEV', 'ENXIO', 'ESTALE', 'EREMOTEIO', 'ENOMEDIUM', 'ESHUTDOWN'])
 
 /**
  * Returns what an error of the operating system means on a medium that people pull out: the medium went away. Others are returned as they are.

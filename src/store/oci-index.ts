@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Digest, isDigest, isObject, type Json, type JsonObject, parseStrict, RejoinError, utf8 } from '../core/index.ts'
-import { replaceFileSync } from './file.ts'
+import { ioError, replaceFileSync } from './file.ts'
 
 /**
  * What index.json says of a root: an OCI descriptor, e.g.
@@ -208,7 +208,7 @@ function readJson(path: string): Json | undefined {
     bytes = readFileSync(path)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new RejoinError('E_IO', `cannot read ${path}`, { cause })
+    throw ioError(cause, 'read', path)
   }
   try {
     return parseStrict(bytes, limits)
