@@ -1,4 +1,5 @@
-import type { Digest } from '../core/index.ts'
+import { blobPath, type Digest } from '../core/index.ts'
+import type { PlannedArtifact } from '../replica/index.ts'
 import type { VerbRecord } from './control.ts'
 import type { ArtifactNeeds } from './export-artifacts.ts'
 import { authorOf } from './log-view.ts'
@@ -11,7 +12,8 @@ export interface ArtifactRecord {
   /** `REPOSITORY:TAG`, where it has one */
   readonly name?: string
   readonly artifactType: string
-  readonly author: string
+  /** not of archives and encrypted media, which are written from the files alone */
+  readonly author?: string
   readonly blobs: number
   readonly bytes: number
   /** what is about it and came along, by kind: `{"application/vnd.cyclonedx+json":1}` */
@@ -47,6 +49,13 @@ export class ArtifactLines {
       if (blobs.size === 0) this.open.delete(one)
       else this.going.add(one.digest)
     }
+  }
+
+  /** Tells of all of them. */
+  tellAll(): void {
+    for (const one of this.open.keys()) this.going.add(one.digest)
+    for (const one of this.open.keys()) if (one.refers === undefined || !this.going.has(one.refers)) this.tell(one)
+    this.open.clear()
   }
 
   /** Takes note that a blob is there now. */
@@ -85,4 +94,28 @@ export class ArtifactLines {
 
 function typeOf({ artifactType, mediaType }: Readonly<Record<string, unknown>>): string {
   return typeof artifactType === 'string' ? artifactType : typeof mediaType === 'string' ? mediaType : 'unknown'
+}
+
+/** Yields a record for each artifact that went on a medium; what is about another one that went stands in its line. @param bad paths that could not be read */
+export function* plannedLines(
+  artifacts: readonly PlannedArtifact[],
+  bad: ReadonlySet<string>
+): Generator<ArtifactRecord, void, void> {
+  const groups = Map.groupBy(artifacts, ({ group }) => group)
+  for (const group of groups.values()) {
+    const main = group.find(({ digest, group: about }) => digest === about) ?? (group[0] as PlannedArtifact)
+    const kinds: Record<string, number> = {}
+    for (const one of group) if (one !== main) kinds[one.type] = (kinds[one.type] ?? 0) + 1
+    const unique = new Map(group.flatMap(({ blobs }) => blobs.map((blob) => [blob.digest, blob.sizeBytes])))
+    yield {
+      kind: 'artifact',
+      digest: main.digest,
+      ...(main.name !== main.digest && { name: main.name }),
+      artifactType: main.type,
+      blobs: unique.size,
+      bytes: [...unique.values()].reduce((sum, bytes) => sum + bytes, 0),
+      with: kinds,
+      missing: main.missing.length + main.blobs.filter(({ digest }) => bad.has(blobPath(digest))).length
+    }
+  }
 }

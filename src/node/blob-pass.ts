@@ -9,6 +9,7 @@ import {
 } from '../core/index.ts'
 import type { Descriptor } from '../store/index.ts'
 import type { BlobNeed } from '../sync/index.ts'
+import type { ArrivedLines } from './arrived-lines.ts'
 import { lackingOf } from './blob-wants.ts'
 import type { Node } from './node.ts'
 import { Reaches } from './reach.ts'
@@ -35,13 +36,12 @@ export class BlobPass {
   private readonly bring: BringBlobs
   /** the first entry of each log whose text came */
   private readonly revisits = new Map<LogId, number>()
-  /** artifacts that became whole */
-  private readonly onWhole: (event: RejoinEvent, blobs: readonly Digest[]) => void
+  private readonly arrived: ArrivedLines
 
-  constructor(node: Node, bring: BringBlobs, onWhole: (event: RejoinEvent, blobs: readonly Digest[]) => void = () => {}) {
+  constructor(node: Node, bring: BringBlobs, arrived: ArrivedLines) {
     this.node = node
     this.bring = bring
-    this.onWhole = onWhole
+    this.arrived = arrived
   }
 
   /** Takes note that the text of an entry came, which may be one that was passed over. */
@@ -59,7 +59,8 @@ export class BlobPass {
         signal.throwIfAborted()
         const block = entries.read(at, size, windowBytes)
         const { shared, kept } = this.eventsOf(log, block)
-        const parts = [await this.bringFor(shared, false), await this.bringFor(kept, true)]
+        const parts = [await this.bringFor(shared, false, log), await this.bringFor(kept, true, log)]
+        this.arrived.tell()
         const end = block.from + block.count
         reaches.passed(log, at, end, sum(parts, 'missing') === 0)
         total.fetched += sum(parts, 'fetched')
@@ -74,7 +75,7 @@ export class BlobPass {
   }
 
   /** Brings what the artifacts of a few events lack: manifests first, then what these name. */
-  async bringFor(events: readonly RejoinEvent[], isPrivate: boolean): Promise<Brought> {
+  async bringFor(events: readonly RejoinEvent[], isPrivate: boolean, log?: LogId): Promise<Brought> {
     const { blobs, config } = this.node
     const hidden = new Set<Digest>()
     const onHere = (digest: Digest): void => {
@@ -83,7 +84,7 @@ export class BlobPass {
     const context = { blobs, maxBytes: config.fetchMaxBytes, onHere }
     const total = { fetched: 0, missing: 0, bytes: 0 }
     let open = events
-    for (let round = 0; ; round++) {
+    for (;;) {
       const wants = new Map<Digest, BlobNeed>()
       const roots: Descriptor[] = []
       const still: RejoinEvent[] = []
@@ -92,7 +93,7 @@ export class BlobPass {
         for (const want of lacking) wants.set(want.digest, want)
         if (lacking.length > 0) still.push(event)
         else if (root !== undefined) roots.push(root)
-        if (lacking.length === 0 && round > 0) this.onWhole(event, [])
+        if (lacking.length === 0 && log !== undefined) await this.arrived.event(event, log)
       }
       // what was kept for this node only is passed on, now that an event of it is
       for (const digest of hidden) await blobs.move(digest, 'shared')

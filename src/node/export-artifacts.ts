@@ -10,7 +10,7 @@ import {
   type RejoinEvent,
   linesOf
 } from '../core/index.ts'
-import type { BlobStore, Store } from '../store/index.ts'
+import type { BlobPlace, BlobStore, Store } from '../store/index.ts'
 import type { BlobNeed } from '../sync/index.ts'
 import { artifactOf } from './blob-moves.ts'
 
@@ -55,25 +55,32 @@ export async function* artifactsIn(
         const digest = artifactOf(event)
         if (digest === undefined || seen.has(digest)) continue
         seen.add(digest)
-        const { refers } = event.data
-        yield {
-          digest,
-          event,
-          log,
-          index,
-          refers: typeof refers === 'string' && isDigest(refers) ? refers : undefined,
-          ...(await closure(blobs, digest, event))
-        }
+        yield await needsOf(blobs, { digest, event, log, index }, (place) => place === 'shared')
       }
       at = block.from + block.count
     }
   }
 }
 
+/** Returns an artifact with the blobs that it consists of. @param counts whether a blob that lies there counts as being here */
+export async function needsOf(
+  blobs: BlobStore,
+  artifact: Pick<ArtifactNeeds, 'digest' | 'event' | 'log' | 'index'>,
+  counts: (place: BlobPlace) => boolean
+): Promise<ArtifactNeeds> {
+  const { refers } = artifact.event.data
+  return {
+    ...artifact,
+    refers: typeof refers === 'string' && isDigest(refers) ? refers : undefined,
+    ...(await closure(blobs, artifact.digest, artifact.event, counts))
+  }
+}
+
 async function closure(
   blobs: BlobStore,
   root: Digest,
-  { data }: RejoinEvent
+  { data }: RejoinEvent,
+  counts: (place: BlobPlace) => boolean
 ): Promise<{ readonly blobs: readonly BlobNeed[]; readonly missing: readonly Digest[] }> {
   const found = new Map<Digest, BlobNeed>()
   const missing = new Set<Digest>()
@@ -90,7 +97,7 @@ async function closure(
     const { digest, isManifest } = next
     if (found.has(digest) || missing.has(digest)) continue
     const here = blobs.find(digest)
-    if (here?.place !== 'shared') {
+    if (here === undefined || !counts(here.place)) {
       missing.add(digest)
       continue
     }

@@ -16,6 +16,7 @@ import {
 } from '../replica/index.ts'
 import { withoutHeld } from '../sync/index.ts'
 import { ioError, openKeys, syncFolder, writeFully } from '../store/index.ts'
+import { plannedLines } from './artifact-lines.ts'
 import type { VerbRecord } from './control.ts'
 import { type Filled, fill } from './export-choice.ts'
 import { planRecords, volumeRecord } from './plan-records.ts'
@@ -98,6 +99,8 @@ export async function* exportMedium(
       written.push(
         await writer.write(files, volumes ? i + 1 : undefined, { signal, onBytes, onFault: (fault) => void faults.push(fault) })
       )
+      const bad = new Set(faults.map(({ path }) => path))
+      for (const line of plannedLines(content.plan.artifacts, bad)) say(line)
     }
     return written
   })

@@ -1,7 +1,8 @@
 import { codeOf, didOf, type Digest, RejoinError, verifySeal } from '../core/index.ts'
 import { type FileFault, StreamFiles, StreamReplica, type StreamSource } from '../replica/index.ts'
 import { takeStreamedBlobs, Taker, type TakeResult } from '../sync/index.ts'
-import { BlobPass } from './blob-pass.ts'
+import { ArrivedLines } from './arrived-lines.ts'
+import { BlobPass, type BringBlobs } from './blob-pass.ts'
 import type { VerbRecord } from './control.ts'
 import { codeWords } from './frontier-code.ts'
 import type { Node } from './node.ts'
@@ -88,10 +89,12 @@ async function take(
   const replica = new StreamReplica(files)
   const wanted = new WantedBlobs((digest) => node.blobs.has(digest), node.config.fetchMaxBytes)
   // nothing can be asked of a stream: what is wanted is noted, and taken when it comes
-  const pass = new BlobPass(node, async (needs, isPrivate) => {
+  const arrived = new ArrivedLines(node, say)
+  const note: BringBlobs = async (needs, isPrivate) => {
     wanted.add(needs, isPrivate)
     return await Promise.resolve({ fetched: 0, bytes: 0 })
-  })
+  }
+  const pass = new BlobPass(node, note, arrived)
   const settler = new Settler(node, async (_log, _index, event) => (await pass.bringFor([event], true)).missing === 0)
   const stopListening = node.onJudged((log, judged) => {
     for (const { line } of judged) pass.revisit(log, line.index)
@@ -117,6 +120,7 @@ async function take(
         signal,
         isCut: () => files.end !== undefined && files.end.kind !== 'whole',
         onBytes: (count) => say({ kind: 'progress', entries, bytes: (bytes += count) } as VerbRecord),
+        onBlob: (digest) => arrived.blob(digest),
         onFault: tell
       })
       blobs.count += got.count

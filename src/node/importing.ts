@@ -12,7 +12,8 @@ import {
 } from '../replica/index.ts'
 import { asGone, lockMedium } from '../store/index.ts'
 import { takeBlobs, Taker } from '../sync/index.ts'
-import { BlobPass } from './blob-pass.ts'
+import { ArrivedLines } from './arrived-lines.ts'
+import { BlobPass, type BringBlobs } from './blob-pass.ts'
 import type { VerbRecord } from './control.ts'
 import type { Node } from './node.ts'
 import { Pace } from './pace.ts'
@@ -100,20 +101,25 @@ class Importing {
       }
     })
     const badBlobs = new Set<string>()
-    const pass = new BlobPass(node, async (needs, isPrivate) => {
+    const arrived = new ArrivedLines(node, options.say)
+    const bring: BringBlobs = async (needs, isPrivate) => {
       const open = needs.filter(({ digest }) => !badBlobs.has(blobPath(digest)))
       const taken = await takeBlobs(source, node.blobs, open, {
         signal,
         private: isPrivate,
         onBytes: (bytes) => this.pace.add({ bytes }),
-        onBlob: () => this.pace.add({ blobs: 1 }),
+        onBlob: (digest) => {
+          this.pace.add({ blobs: 1 })
+          arrived.blob(digest)
+        },
         onFault: this.fault
       })
       for (const { path } of taken.bad) badBlobs.add(path)
       for (const { digest } of needs) this.lacking.add(digest)
       for (const digest of taken.done) this.lacking.delete(digest)
       return { fetched: taken.done.length, bytes: taken.bytes }
-    })
+    }
+    const pass = new BlobPass(node, bring, arrived)
     const settler = new Settler(node, async (_log, _index, event) => (await pass.bringFor([event], true)).missing === 0)
     try {
       const taker = new Taker(node.replica, {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { hex, isObject, parseStrict, RejoinError, utf8 } from '../core/index.ts'
 import { ioError, Outside, replaceFileSync, syncFolder, writeFully } from '../store/index.ts'
 import { ageFileEnd, type AgeEntry, ageIndexEnd, agePath, digestInPath, encodeAgeIndex } from './age-index.ts'
@@ -43,6 +43,7 @@ export class AgeMedium {
   static open(dir: string): AgeMedium {
     let names: readonly string[]
     try {
+      if (existsSync(dirname(dir))) mkdirSync(dir, { recursive: true })
       names = readdirSync(dir)
     } catch (cause) {
       throw new RejoinError('E_NOT_FOUND', `there is no folder ${dir}`, { hint: 'is the medium mounted?', cause })

@@ -18,6 +18,7 @@ export interface StreamHooks {
   /** whether the stream ended before its end */
   readonly isCut: () => boolean
   readonly onBytes?: (count: number) => void
+  readonly onBlob?: (digest: Digest) => void
   readonly onFault?: (fault: FileFault) => void
 }
 
@@ -33,7 +34,7 @@ export async function takeStreamedBlobs(
   blobs: AsyncIterable<StreamedBlob>,
   target: BlobTarget,
   wants: StreamWants,
-  { signal, isCut, onBytes, onFault }: StreamHooks
+  { signal, isCut, onBytes, onBlob, onFault }: StreamHooks
 ): Promise<{ readonly count: number; readonly bytes: number; readonly bad: number }> {
   const groups = {
     open: [] as { readonly bytes: Uint8Array; readonly digest: Digest }[],
@@ -71,6 +72,7 @@ export async function takeStreamedBlobs(
         }
       }
       if (sizeBytes > chunkBytes) wants.came(digest, undefined)
+      onBlob?.(digest)
       total.count++
       total.bytes += sizeBytes
     } catch (error) {

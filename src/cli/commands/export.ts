@@ -16,7 +16,7 @@ import {
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { notice, print, printable, printJson } from '../output.ts'
-import { exitOf, files, wordVolume } from './files.ts'
+import { exitOf, files, plural, sizeOf, wordArtifact, wordVolume } from './files.ts'
 import { tellFault } from './faults.ts'
 
 /** The options of `rejoin export`. */
@@ -150,6 +150,7 @@ function wordRecord(record: AnyRecord): readonly string[] {
         `log       ${text('log')}  entries ${text('from')} to ${text('to')}: ${text('chosen')} as text, ${text('withheld')} as hashes`
       ]
     case 'artifact': {
+      if (record['why'] === undefined) return [wordArtifact(record)]
       const blobs = record['blobs'] as readonly {
         readonly digest: string
         readonly bytes: number
@@ -214,10 +215,24 @@ function wordPlan(record: AnyRecord): readonly string[] {
 }
 
 function wordResult(record: AnyRecord): readonly string[] {
-  const say = (member: string): string => String(record[member])
+  const count = (member: string): number => Number(record[member])
+  const paths = record['paths'] as readonly string[]
+  const withheld = count('withheld') > 0 ? ` and ${count('withheld')} as hashes` : ''
+  const there = count('there') > 0 ? `, ${plural(count('there'), 'file')} there already` : ''
   const lines = [
-    `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('logs')} logs, ${say('events')} events, ${say('withheld')} withheld, ${say('artifacts')} artifacts, ${say('blobs')} blobs, ${say('bytes')} bytes written${Number(record['there']) > 0 ? `, ${say('there')} files there already` : ''}; ${say('missing')} missing, ${say('bad')} bad`
+    `${record['complete'] === true ? 'complete' : 'not complete'}: ${plural(count('events'), 'event')}${withheld}, ${plural(count('artifacts'), 'artifact')}, ${plural(count('blobs'), 'blob')}, ${sizeOf(count('bytes'))} written to ${paths.map((path) => (path === '-' ? 'standard output' : path)).join(', ')}${there}`
   ]
-  if (Number(record['left']) > 0) lines.push(`${say('left')} artifacts did not fit: --volumes writes as many media as it takes`)
-  return lines
+  if (count('missing') > 0)
+    lines.push(
+      `missing: ${plural(count('missing'), 'blob')} that the events name ${count('missing') === 1 ? 'is' : 'are'} not here either; rejoin sync PEER may bring them`
+    )
+  if (count('bad') > 0)
+    lines.push(`damaged: ${plural(count('bad'), 'object')}, named above; rejoin verify says what else is wrong here`)
+  if (count('left') > 0)
+    lines.push(`${plural(count('left'), 'artifact')} did not fit: --volumes writes as many media as it takes`)
+  if (!paths.includes('-'))
+    lines.push(
+      `next: on the other side, rejoin import ${paths.length > 1 ? `each of ${paths.join(', ')}, in any order` : paths.join('')}`
+    )
+  return lines.map(printable)
 }

@@ -72,7 +72,8 @@ export function wordVolume(record: AnyRecord): string {
   )
 }
 
-function wordArtifact(record: AnyRecord): string {
+/** e.g. `artifact  app/x:v1  application/vnd.oci.image.manifest.v1+json  5 blobs, 12.0 MB  with 1 application/vnd.cyclonedx+json` */
+export function wordArtifact(record: AnyRecord): string {
   const along = Object.entries((record['with'] ?? {}) as Readonly<Record<string, number>>)
   const name = record['name'] ?? String(record['digest']).slice(0, 19)
   const with_ = along.length === 0 ? '' : `  with ${along.map(([type, count]) => `${count} ${type}`).join(', ')}`
@@ -82,11 +83,13 @@ function wordArtifact(record: AnyRecord): string {
   )
 }
 
-function plural(count: unknown, word: string): string {
+/** e.g. `3 events` */
+export function plural(count: unknown, word: string): string {
   return `${String(count ?? 0)} ${word}${count === 1 ? '' : 's'}`
 }
 
-function sizeOf(bytes: unknown): string {
+/** e.g. `12.0 MB` */
+export function sizeOf(bytes: unknown): string {
   const value = Number(bytes ?? 0)
   if (value < 1000) return plural(value, 'byte')
   const power = Math.min(4, Math.floor(Math.log10(value) / 3))

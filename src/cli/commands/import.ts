@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import { isEncrypted, replicaWord } from '../../node/index.ts'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
-import { print } from '../output.ts'
-import { absoluteWord, exitOf, files } from './files.ts'
+import { print, printable } from '../output.ts'
+import { absoluteWord, exitOf, files, plural, showRecord, sizeOf } from './files.ts'
 import { tellFault } from './faults.ts'
 
 /** The options of `rejoin import`. */
@@ -32,20 +32,28 @@ export async function importFrom(context: Context, word: string, { identity, dry
     }
   }
   await printAll(context, kept(ask(context, 'import-stream', args)), (record) => {
-    if (record.kind === 'fault') tellFault(record)
+    if (record.kind === 'artifact') showRecord(record, word, context.quiet)
+    else if (record.kind === 'fault') tellFault(record)
     else if (record.kind === 'result') for (const line of wordImport(record, word)) print(line)
   })
   return exitOf(last)
 }
 
 function wordImport(record: AnyRecord, word: string): readonly string[] {
-  const say = (member: string): string => String(record[member])
+  const count = (member: string): number => Number(record[member])
   const lines = [
-    `${record['complete'] === true ? 'complete' : 'not complete'}: ${say('events')} events, ${say('refused')} refused, ${say('held')} held, ${say('blobs')} blobs, ${say('bytes')} bytes; ${say('missing')} missing, ${say('bad')} bad${Number(record['omitted']) > 0 ? `, ${say('omitted')} left out by choice` : ''}`
+    `${record['complete'] === true ? 'complete' : 'not complete'}: ${plural(count('events'), 'event')} in, ${count('refused')} refused, ${count('held')} held, ${plural(count('blobs'), 'blob')}, ${sizeOf(count('bytes'))}`
   ]
-  if (record['cut'] === true) lines.push(`${word}: ${say('end')}; all that came before is kept, and a whole copy brings the rest`)
-  if (Number(record['gaps']) > 0)
+  if (record['cut'] === true)
+    lines.push(`${word}: ${String(record['end'])}; all that came before is kept, and a whole copy brings the rest`)
+  if (count('missing') > 0)
+    lines.push(`missing: ${plural(count('missing'), 'blob')}; another medium, or rejoin sync PEER, may bring them`)
+  if (count('omitted') > 0) lines.push(`left out by choice: ${plural(count('omitted'), 'blob')}, as ${word} says`)
+  if (count('bad') > 0) lines.push(`damaged: ${plural(count('bad'), 'object')}, named above; all others were taken`)
+  if (count('gaps') > 0)
     lines.push('entries are missing before what is there: import the media that come before it, in any order')
-  lines.push(`code: ${say('code')} (who sent it may be told: rejoin export --one-way --match)`)
-  return lines
+  if (count('conflicts') > 0)
+    lines.push(`FORK: ${plural(count('conflicts'), 'log')} with two histories, frozen; rejoin status names them`)
+  lines.push(`code: ${String(record['code'])} (who sent it may be told: rejoin export --one-way --match)`)
+  return lines.map(printable)
 }
