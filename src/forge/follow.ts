@@ -1,13 +1,19 @@
-import { codeOf, RejoinError } from '../core/index.ts'
+import { RejoinError } from '../core/index.ts'
 import { type ForgeSetting, type Live, loadConfig, type Node } from '../node/index.ts'
 import { parseForgeUrl } from './forge-url.ts'
 import { readForgeState, writeForgeState } from './forge-state.ts'
-import { gatherRequests, syncForge } from './sync-forge.ts'
+import { gatherRequests, isAway, syncForge } from './sync-forge.ts'
 
 /** Where the follower says what changes: that a forge is away, or back. */
 export interface FollowLog {
   readonly info: (members: object, text: string) => void
   readonly warn: (members: object, text: string) => void
+}
+
+/** How forges are followed. */
+export interface FollowOptions {
+  /** where Docker's config.json is, for tests; Docker's own place where it is left out */
+  readonly credentialFolder?: string
 }
 
 const firstRetryMs = 5000
@@ -19,14 +25,17 @@ export class ForgeFollower implements AsyncDisposable {
   private readonly node: Node
   private readonly live: Live
   private readonly log: FollowLog
+  private readonly options: FollowOptions
   private readonly stopping = new AbortController()
   private readonly timers = new Map<string, NodeJS.Timeout>()
   private readonly retries = new Map<string, number>()
+  private readonly warned = new Map<string, ReadonlySet<string>>()
   private readonly running = new Map<string, Promise<void>>()
   private settings: readonly ForgeSetting[]
   private readonly stopAccepted: () => void
 
-  constructor(node: Node, live: Live, log: FollowLog) {
+  constructor(node: Node, live: Live, log: FollowLog, options: FollowOptions = {}) {
+    this.options = options
     this.node = node
     this.live = live
     this.log = log
@@ -79,24 +88,32 @@ export class ForgeFollower implements AsyncDisposable {
     const { awaySince } = readForgeState(node.root, host)
     let waitMs = setting.intervalSeconds * 1000
     try {
-      const { faults } = await syncForge({ node, live, setting, signal: this.stopping.signal, say: () => {} })
+      const { faults } = await syncForge({ ...this.options, node, live, setting, signal: this.stopping.signal, say: () => {} })
       if (awaySince !== undefined) log.info({ forge: setting.url }, `the forge ${host} is back`)
-      for (const fault of faults) log.warn({ forge: setting.url }, fault)
+      this.warn(setting, faults)
       this.retries.delete(setting.url)
     } catch (error) {
       if (this.stopping.signal.aborted) return
-      const code = codeOf(error)
-      const isAway = code === 'E_UNREACHABLE' || code === 'E_TIMEOUT' || code === 'E_GONE'
-      if (!isAway) log.warn({ forge: setting.url }, error instanceof RejoinError ? error.message : String(error))
-      else if (awaySince === undefined)
-        log.info({ forge: setting.url }, `the forge ${host} is away; what is for it waits in outbox/`)
-      const retryMs = this.retries.get(setting.url) ?? firstRetryMs
-      this.retries.set(setting.url, Math.min(retryMs * 2, waitMs))
-      waitMs = Math.min(retryMs, waitMs) * (0.75 + Math.random() / 2)
+      // what only a person can mend is not tried sooner than it would be anyway
+      if (!isAway(error)) this.warn(setting, [error instanceof RejoinError ? error.message : String(error)])
+      else {
+        if (awaySince === undefined)
+          log.info({ forge: setting.url }, `the forge ${host} is away; what is for it waits in outbox/`)
+        const retryMs = this.retries.get(setting.url) ?? firstRetryMs
+        this.retries.set(setting.url, Math.min(retryMs * 2, waitMs))
+        waitMs = Math.min(retryMs, waitMs) * (0.75 + Math.random() / 2)
+      }
     }
     const state = readForgeState(node.root, host)
     writeForgeState(node.root, host, { ...state, nextTry: new Date(Date.now() + waitMs).toISOString() })
     if (!this.timers.has(setting.url) && this.settings.includes(setting)) this.later(setting, waitMs)
+  }
+
+  /** Says what is wrong once, and again only after it was not. */
+  private warn({ url }: ForgeSetting, faults: readonly string[]): void {
+    const before = this.warned.get(url)
+    for (const fault of faults) if (before?.has(fault) !== true) this.log.warn({ forge: url }, fault)
+    this.warned.set(url, new Set(faults))
   }
 
   /** Ends following; a sync under way is cut off and goes on at the next start. */

@@ -115,7 +115,9 @@ export class RegistryAuth {
     const url = this.realm(realm)
     const values = new URLSearchParams()
     if (service !== undefined) values.set('service', service)
-    values.set('scope', asked ?? scope)
+    values.set('scope', scope)
+    // what is asked for may be less than what is wanted next, as with HEAD before a push
+    if (asked !== undefined && !isWithin(asked, scope)) values.append('scope', asked)
     const both = AbortSignal.any([signal, AbortSignal.timeout(tokenMs)])
     const identity = credentials?.identityToken
     let response: Response
@@ -156,6 +158,19 @@ export class RegistryAuth {
       throw new RejoinError('E_PROTOCOL', `${this.host} names a token service that no password may be sent to`)
     return url
   }
+}
+
+/** Returns whether one scope lets nothing be done that another does not. */
+function isWithin(one: string, other: string): boolean {
+  const [end, otherEnd] = [one.lastIndexOf(':'), other.lastIndexOf(':')]
+  const allowed = other.slice(otherEnd + 1).split(',')
+  return (
+    one.slice(0, end) === other.slice(0, otherEnd) &&
+    one
+      .slice(end + 1)
+      .split(',')
+      .every((action) => allowed.includes(action))
+  )
 }
 
 function basic({ username, password }: Credentials): string {

@@ -41,6 +41,18 @@ export interface ForgeContext {
   readonly credentialFolder?: string
 }
 
+const awayCodes: ReadonlySet<string | undefined> = new Set(['E_UNREACHABLE', 'E_TIMEOUT', 'E_GONE'])
+
+/** Returns whether an error says that a forge is away. */
+export function isAway(error: unknown): boolean {
+  return awayCodes.has(codeOf(error))
+}
+
+/** Returns whether nothing can be done with a forge for now: it is away, or does not let this node in. */
+function isShut(error: unknown): boolean {
+  return isAway(error) || codeOf(error) === 'E_PERMISSION'
+}
+
 /** Returns the requests that wait for a forge. */
 export function waitingFor(root: string, url: string): readonly OutboxRequest[] {
   return readOutbox(root).filter(({ forge }) => forge === url)
@@ -90,8 +102,7 @@ export async function syncForge(context: ForgeContext): Promise<ForgeResult> {
     }
   } catch (error) {
     signal.throwIfAborted()
-    const code = codeOf(error)
-    if (code === 'E_UNREACHABLE' || code === 'E_TIMEOUT' || code === 'E_GONE') {
+    if (isShut(error)) {
       const known = readForgeState(node.root, host)
       writeForgeState(node.root, host, {
         ...known,

@@ -14,31 +14,35 @@ async function freePort(): Promise<number> {
   return port
 }
 
+interface How {
+  /** its data are another one's */
+  readonly isGuest?: boolean
+  /** then it lists in order, where folders have the order of their file system */
+  readonly isInMemory?: boolean
+  /** the auth section of its configuration */
+  readonly auth?: string
+}
+
 /** Debian's docker-registry on a free port of the loopback. */
 export class DockerRegistry implements AsyncDisposable {
   readonly url: string
   private readonly root: string
-  private readonly isGuest: boolean
-  private readonly isInMemory: boolean
+  private readonly how: How
   private child: ChildProcess | undefined
 
-  private constructor(root: string, url: string, how: { readonly isGuest?: boolean; readonly isInMemory?: boolean }) {
+  private constructor(root: string, url: string, how: How) {
     this.root = root
     this.url = url
-    this.isGuest = how.isGuest ?? false
-    this.isInMemory = how.isInMemory ?? false
+    this.how = how
   }
 
-  /** Starts one with nothing in it, and waits until it answers. @param isInMemory lists in order, where folders have the order of their file system */
-  static async open({ isInMemory = false }: { readonly isInMemory?: boolean } = {}): Promise<DockerRegistry> {
+  /** Starts one with nothing in it, and waits until it answers. */
+  static async open(how: Omit<How, 'isGuest'> = {}): Promise<DockerRegistry> {
     const root = mkdtempSync(join(tmpdir(), 'rejoin-docker-registry-'))
-    return await DockerRegistry.on(root, { isInMemory })
+    return await DockerRegistry.on(root, how)
   }
 
-  private static async on(
-    root: string,
-    how: { readonly isGuest?: boolean; readonly isInMemory?: boolean }
-  ): Promise<DockerRegistry> {
+  private static async on(root: string, how: How): Promise<DockerRegistry> {
     const registry = new DockerRegistry(root, `http://127.0.0.1:${await freePort()}`, how)
     await registry.start()
     return registry
@@ -51,7 +55,8 @@ export class DockerRegistry implements AsyncDisposable {
 
   /** Starts it on its port, and waits until it answers. */
   async start(): Promise<void> {
-    const { root, url, isInMemory } = this
+    const { root, url } = this
+    const { isInMemory = false, auth } = this.how
     const driver = isInMemory ? 'inmemory: {}' : `filesystem: {rootdirectory: ${join(root, 'data')}}`
     const config = join(root, `config-${new URL(url).port}.yml`)
     writeFileSync(
@@ -60,14 +65,14 @@ export class DockerRegistry implements AsyncDisposable {
 log: {level: error, accesslog: {disabled: true}}
 storage: {${driver}, delete: {enabled: true}}
 http: {addr: ${new URL(url).host}}
-`
+${auth === undefined ? '' : `auth: ${auth}\n`}`
     )
     const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
     this.child = child
     for (;;) {
       if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`)
       const answer = await fetch(`${url}/v2/`).catch(() => undefined)
-      if (answer?.status === 200) return
+      if (answer?.status === (auth === undefined ? 200 : 401)) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -84,6 +89,6 @@ http: {addr: ${new URL(url).host}}
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    if (!this.isGuest) rmSync(this.root, { recursive: true, force: true })
+    if (this.how.isGuest !== true) rmSync(this.root, { recursive: true, force: true })
   }
 }
