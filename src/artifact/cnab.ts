@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../core/index.ts'
+import { fullImageName } from './image-name.ts'
 import { itemsOf, type JsonFormat, stringOf } from './json-format.ts'
 import { type EventType, titleOf, type TypeName } from './recognised.ts'
 import type { SchemaName } from './schema-table.ts'
@@ -49,6 +50,12 @@ function isReference(text: Json): boolean {
     imageReference.test(text) &&
     /[:@]/.test(text.slice(text.lastIndexOf('/')))
   )
+}
+
+/** A bare name, such as `busybox`, says something only beside a reference with a digest. */
+function isRelocation([original, relocated]: [string, Json]): boolean {
+  if (!isReference(relocated)) return false
+  return isReference(original) || (String(relocated).includes('@') && fullImageName(original) !== undefined)
 }
 
 /** CNAB's documents; what CNAB's own loader takes is taken here, also where the schema refuses it. @see https://cnab.io */
@@ -107,6 +114,6 @@ export const cnabFormats: readonly JsonFormat[] = [
     eventType: 'artifact.published',
     fault: (document) =>
       itemsOf(Object.values(document)).every((value) => typeof value === 'string') ? undefined : 'a value is no image reference',
-    tells: (document) => Object.keys(document).length > 0 && Object.entries(document).every((entry) => entry.every(isReference))
+    tells: (document) => Object.keys(document).length > 0 && Object.entries(document).every(isRelocation)
   })
 ]

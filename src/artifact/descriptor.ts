@@ -75,3 +75,8 @@ export function parseDescriptor(value: Json | undefined, at: string): OciDescrip
     ...(isObject(platform) && { platform })
   }
 }
+
+/** Returns whether a blob may be left out of where its manifest is: a layer that can't be distributed, or one that is to be had at a URL. */
+export function isElsewhere({ mediaType, urls }: OciDescriptor): boolean {
+  return /nondistributable|\.foreign\./.test(mediaType) || (urls !== undefined && urls.length > 0)
+}

@@ -40,7 +40,8 @@ function typeOf(document: JsonObject): string {
   // one document that two readers take for two different things: CVE-2021-41190
   if (document[other] !== undefined || (own === 'manifests' && document['config'] !== undefined))
     throw malformed('members of both a manifest and an index', '')
-  if (!Array.isArray(document[own])) throw malformed(`no list of ${own}`, `/${own}`)
+  // Go writes an empty list so, and cnab-to-oci the manifest of a bundle.json
+  if (document[own] !== null && !Array.isArray(document[own])) throw malformed(`no list of ${own}`, `/${own}`)
   return type
 }
 

@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import type { ForgeArgs } from '../forge/index.ts'
 import { compiledFolder, type Context, dataFolder, type GlobalOptions } from './context.ts'
+import { addContentCommands } from './content.ts'
 import { addMediaCommands } from './media.ts'
 
 const version = '0.1.0'
@@ -70,36 +71,7 @@ function program(): Command {
   add('status', 'what this node holds and whom it is connected to')
     .option('--code', 'only the six words that stand for what it holds of others, to read over a telephone')
     .action(action(async (context, flags: object) => await (await import('./commands/status.ts')).status(context, flags)))
-  add('publish <file...>', 'publish documents, files or OCI layout folders; - is standard input')
-    .option('--type <type>', 'kind of document, or a media type for any other file')
-    .option('--subject <digest>', 'artifact that these are about')
-    .option('--annotation <key=value>', 'annotation of the manifest (repeatable)', many)
-    .option('--repo <name>', 'repository')
-    .option('--tag <tag>', 'tag in the repository')
-    .action(
-      action(
-        async (context, files: readonly string[], flags: object) =>
-          await (await import('./commands/publish.ts')).publishFiles(context, files, flags)
-      )
-    )
-  add('get <what>', 'write the document of a digest or REPO:TAG')
-    .option('-o, --output <path>', 'file or folder to write')
-    .option('--manifest', 'the manifest instead')
-    .action(
-      action(async (context, what: string, flags: object) => await (await import('./commands/get.ts')).get(context, what, flags))
-    )
-  add('show <what>', 'all that is known of LOG/INDEX, a digest or REPO:TAG').action(
-    action(async (context, what: string) => await (await import('./commands/show.ts')).show(context, what))
-  )
-  add('log [log]', 'list events of one log or of all')
-    .option('-f, --follow', 'go on as events arrive')
-    .option('--last <count>', 'only the newest of each log')
-    .action(
-      action(
-        async (context, name: string | undefined, flags: object) =>
-          await (await import('./commands/log.ts')).log(context, name, flags)
-      )
-    )
+  addContentCommands(add, action)
   addMediaCommands(add, action)
   add(
     'sync [replica...]',

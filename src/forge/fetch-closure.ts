@@ -1,4 +1,11 @@
-import { isManifestType, type Manifest, maxManifestBytes, type OciDescriptor, readManifest } from '../artifact/index.ts'
+import {
+  isElsewhere,
+  isManifestType,
+  type Manifest,
+  maxManifestBytes,
+  type OciDescriptor,
+  readManifest
+} from '../artifact/index.ts'
 import { chunkBytes, codeOf, dagOfLeaves, type Digest, digestParts, isDigest, RejoinError } from '../core/index.ts'
 import type { Live, Node } from '../node/index.ts'
 import type { StoredBlob } from '../store/index.ts'
@@ -32,10 +39,6 @@ const blobsAtOnce = 4
 const maxLarge = 128
 /** how long peers are asked for a blob before the forge is, in milliseconds */
 const peersMs = 20_000
-
-function isElsewhere({ mediaType, urls }: OciDescriptor): boolean {
-  return /nondistributable|\.foreign\./.test(mediaType) || (urls !== undefined && urls.length > 0)
-}
 
 /**
  * Brings all that an artifact needs here, into private/: manifests from the forge, blobs from peers where these have them, else from the forge. What was fetched

@@ -1,7 +1,4 @@
-import { once } from 'node:events'
-import { open, rename, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { type FrontierLine, type LogId, RejoinError, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
+import { type FrontierLine, type LogId, type Selection, tarBlockBytes, tarPadding } from '../core/index.ts'
 import {
   type ExportPlan,
   type FileFault,
@@ -15,12 +12,13 @@ import {
   zstdOf
 } from '../replica/index.ts'
 import { withoutHeld } from '../sync/index.ts'
-import { ioError, openKeys, syncFolder, writeFully } from '../store/index.ts'
+import { openKeys } from '../store/index.ts'
 import { plannedLines } from './artifact-lines.ts'
 import type { VerbRecord } from './control.ts'
 import { type Filled, fill } from './export-choice.ts'
 import { planRecords, volumeRecord } from './plan-records.ts'
 import { reporting } from './reporting.ts'
+import { toFile, toStandardOutput } from './write-out.ts'
 
 /** What an export to an archive or an encrypted medium is to do. */
 export interface MediumExport {
@@ -180,44 +178,5 @@ export function archiveWriter(out: string): MediumWriter {
       const bytes = out.endsWith('.zst') ? zstdOf(tar) : tar
       return { there: 0, bytes: out === '-' ? await toStandardOutput(bytes) : await toFile(bytes, pathOf(volume)) }
     }
-  }
-}
-
-async function toStandardOutput(pieces: AsyncIterable<Uint8Array>): Promise<number> {
-  let total = 0
-  let broken: Error | undefined
-  process.stdout.on('error', (error) => (broken = error))
-  for await (const piece of pieces) {
-    if (broken !== undefined) throw new RejoinError('E_GONE', 'who reads the archive went away before its end', { cause: broken })
-    // a piece lends its memory only until the next one is asked for
-    if (!process.stdout.write(piece.slice())) await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
-    total += piece.length
-  }
-  return total
-}
-
-/** The file has its name only once all of it is durable. */
-async function toFile(pieces: AsyncIterable<Uint8Array>, path: string): Promise<number> {
-  const part = `${path}.part`
-  let total = 0
-  try {
-    const file = await open(part, 'w')
-    try {
-      for await (const piece of pieces) {
-        await writeFully(file, piece, total, path)
-        total += piece.length
-      }
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(part, path)
-    await syncFolder(dirname(path))
-    return total
-  } catch (cause) {
-    await unlink(part).catch(() => {})
-    throw cause instanceof RejoinError || (cause as NodeJS.ErrnoException).syscall === undefined
-      ? cause
-      : ioError(cause, 'write', path)
   }
 }

@@ -1,4 +1,4 @@
-import { readManifest } from '../artifact/index.ts'
+import { isElsewhere, readManifest } from '../artifact/index.ts'
 import { type Digest, isDigest, isLogId, type LogId, parseDigest, parseEvent, RejoinError } from '../core/index.ts'
 import type { EventRef } from '../store/index.ts'
 import { eventAt, type FoundEvent } from './entry.ts'
@@ -125,7 +125,8 @@ export async function closureOf(
     const manifest = readManifest(await node.blobs.readBytes(digest, maxManifestBytes))
     for (const child of manifest.manifests) queue.push({ ...child, isManifest: true })
     for (const child of [manifest.config, ...manifest.layers])
-      if (child !== undefined) queue.push({ ...child, isManifest: false })
+      if (child !== undefined && !(isElsewhere(child) && !node.blobs.has(child.digest)))
+        queue.push({ ...child, isManifest: false })
   }
   return { here, missing }
 }

@@ -4,6 +4,7 @@ import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
 import { eventAt } from './entry.ts'
 import { closureOf, findDigest, findEvent } from './find.ts'
+import { type GetFormat, getFormat, getFormats } from './get-format.ts'
 import type { Node } from './node.ts'
 import type { VerbContext } from './verbs.ts'
 
@@ -11,6 +12,12 @@ import type { VerbContext } from './verbs.ts'
 export interface GetArgs {
   readonly what: string
   readonly manifest?: boolean
+  /** one of getFormats; where it is left out the document as it is, or an OCI layout */
+  readonly format?: string
+  /** of an image for several, with `docker-archive` */
+  readonly platform?: string
+  /** with `cnab-relocation-map`: where the runtime reaches this node's registry */
+  readonly registry?: string
 }
 
 const maxManifestBytes = 16 * 1024 * 1024
@@ -31,39 +38,36 @@ async function readIfManifest(node: Node, digest: Digest): Promise<Uint8Array | 
 }
 
 /**
- * Yields where the bytes of an artifact are: `blob` for one document (or the manifest), or `folder` with every blob of the closure.
- * Blobs that are missing are fetched first, where the node is up. @throws E_NOT_FOUND E_INCOMPLETE where some are missing
+ * Yields where the bytes of an artifact are: `blob` for one document (or the manifest), `files` of an image's layout or of another format, or a `text`.
+ * Blobs that are missing are fetched first, where the node is up. @throws E_NOT_FOUND E_INCOMPLETE where some are missing, E_USAGE E_DOCUMENT
  */
-export async function* getArtifact({ node, live, args, signal }: VerbContext<GetArgs>): AsyncGenerator<VerbRecord> {
+export async function* getArtifact(context: VerbContext<GetArgs>): AsyncGenerator<VerbRecord> {
+  const { node, live, args, signal } = context
+  const format = formatOf(args.format)
   const digest = await findDigest(node, args.what)
-  // only what an event names that the rules let in is fetched
-  if (live !== undefined && !node.blobs.has(digest) && (await node.store.index.bySubject(digest)).length > 0)
-    await live.fetch([{ digest }], signal)
+  const bring = async (wanted: Digest): Promise<void> => {
+    // only what an event names that the rules let in is fetched
+    if (live !== undefined && !node.blobs.has(wanted) && (await node.store.index.bySubject(digest)).length > 0)
+      await live.fetch([{ digest: wanted }], signal)
+  }
+  await bring(digest)
   const size = node.blobs.size(digest)
   if (size === undefined)
     throw new RejoinError('E_NOT_FOUND', `${digest} is not here`, {
       hint: 'a node that is up fetches it from its peers: rejoin up'
     })
   const manifestBytes = await readIfManifest(node, digest)
-  if (manifestBytes === undefined || args.manifest === true) {
+  if ((manifestBytes === undefined && format === undefined) || args.manifest === true) {
     yield { kind: 'blob', digest, size, path: node.blobs.pathOf(digest) } as VerbRecord
     return
   }
-  let { here, missing } = await closureOf(node, digest)
-  while (live !== undefined && missing.length > 0) {
-    const wants = missing.map((one) => ({ digest: one.digest, sizeBytes: one.size }))
-    if ((await live.fetch(wants, signal)).fetched === 0) break
-    ;({ here, missing } = await closureOf(node, digest))
-  }
-  if (missing.length > 0)
-    throw new RejoinError(
-      'E_INCOMPLETE',
-      `${missing.length} blobs of ${digest} are not here, the first is ${missing[0]?.digest ?? ''}`,
-      { hint: 'connect to a peer that has them: rejoin sync PEER' }
-    )
+  if (manifestBytes === undefined)
+    throw new RejoinError('E_DOCUMENT', `${digest} is no manifest, and only what has one has the format ${format}`)
+  const bringAll = async (wanted: Digest): Promise<void> => await bringClosure(context, wanted)
   const manifest = readManifest(manifestBytes)
   const [layer] = manifest.layers
-  if (manifest.layers.length === 1 && layer !== undefined && manifest.artifactType !== undefined) {
+  if (format === undefined && manifest.layers.length === 1 && layer !== undefined && manifest.artifactType !== undefined) {
+    await bringAll(digest)
     const name = layer.annotations?.['org.opencontainers.image.title']
     yield {
       kind: 'blob',
@@ -74,8 +78,31 @@ export async function* getArtifact({ node, live, args, signal }: VerbContext<Get
     } as VerbRecord
     return
   }
-  const blobs = here.map((one) => ({ digest: one, path: node.blobs.pathOf(one) }))
-  yield { kind: 'folder', digest, mediaType: manifest.mediaType, size, blobs } as VerbRecord
+  const { what: word, platform, registry } = args
+  yield* getFormat(node, digest, { format: format ?? 'oci-layout', word, platform, registry, bring, bringAll })
+}
+
+function formatOf(word: string | undefined): GetFormat | undefined {
+  const format = getFormats.find((one) => one === word)
+  if (word !== undefined && format === undefined)
+    throw new RejoinError('E_USAGE', `not a format: ${JSON.stringify(word.slice(0, 40))}`, { hint: getFormats.join(', ') })
+  return format
+}
+
+/** Brings all blobs of an artifact here. @throws E_INCOMPLETE where some are not to be had */
+async function bringClosure({ node, live, signal }: VerbContext<GetArgs>, digest: Digest): Promise<void> {
+  let { missing } = await closureOf(node, digest)
+  while (live !== undefined && missing.length > 0) {
+    const wants = missing.map((one) => ({ digest: one.digest, sizeBytes: one.size }))
+    if ((await live.fetch(wants, signal)).fetched === 0) break
+    ;({ missing } = await closureOf(node, digest))
+  }
+  if (missing.length > 0)
+    throw new RejoinError(
+      'E_INCOMPLETE',
+      `${missing.length} blobs of ${digest} are not here, the first is ${missing[0]?.digest ?? ''}`,
+      { hint: 'connect to a peer that has them: rejoin sync PEER' }
+    )
 }
 
 /** Yields all that is known of an event, an artifact or a reference. @throws E_NOT_FOUND */

@@ -11,7 +11,14 @@ import { mustMayPublish } from './publish-check.ts'
 const maxLayerBytes = 64 * 1024 * 1024
 const maxManifests = 10_000
 
-/** Returns a blob of an OCI image layout whose digest is right, undefined where it is missing, damaged or too large: whoever takes it in says so. */
+/** Returns a blob whose digest is right, undefined where it is missing, damaged or too large: whoever takes it in says so. */
+export type ReadBlob = (digest: Digest, maxBytes: number) => Promise<Uint8Array | undefined>
+
+/** Returns what reads the blobs of an OCI image layout. */
+export function blobsIn(folder: string): ReadBlob {
+  return async (digest, maxBytes) => await readBlob(folder, digest, maxBytes)
+}
+
 async function readBlob(folder: string, digest: Digest, maxBytes: number): Promise<Uint8Array | undefined> {
   const path = join(folder, 'blobs', digest.replace(':', '/'))
   const stat = await lstat(path).catch(() => undefined)
@@ -21,10 +28,10 @@ async function readBlob(folder: string, digest: Digest, maxBytes: number): Promi
   return bytes !== undefined && createHash(algorithm).update(bytes).digest('hex') === hash ? bytes : undefined
 }
 
-async function learn(node: Node, folder: string, digest: Digest, bytes: Uint8Array, { layers }: Manifest): Promise<void> {
+async function learn(node: Node, read: ReadBlob, digest: Digest, bytes: Uint8Array, { layers }: Manifest): Promise<void> {
   const found: { readonly mediaType: string; readonly bytes: Uint8Array }[] = []
   for (const { digest: layer, mediaType, size } of layers) {
-    const content = size > maxLayerBytes || !isDigest(layer) ? undefined : await readBlob(folder, layer, maxLayerBytes)
+    const content = size > maxLayerBytes || !isDigest(layer) ? undefined : await read(layer, maxLayerBytes)
     if (content !== undefined) found.push({ mediaType, bytes: content })
   }
   node.known.learn(digest, bytes, found)
@@ -33,12 +40,14 @@ async function learn(node: Node, folder: string, digest: Digest, bytes: Uint8Arr
 /**
  * Lets this node's rules look at a root of an OCI image layout before anything of it is stored: at its type and name, and where they look into
  * documents, at those of each manifest that it lists.
+ * @param folder what it is called where it is refused
  * @param draftOf returns what would be said of a manifest
  * @throws E_REFUSED with the rule
  */
 export async function mustMayPublishLayout(
   node: Node,
   folder: string,
+  read: ReadBlob,
   root: Digest,
   draftOf: (digest: Digest) => Draft
 ): Promise<void> {
@@ -47,10 +56,10 @@ export async function mustMayPublishLayout(
   const queue: Digest[] = [root]
   const seen = new Set<Digest>(queue)
   for (let digest = queue.shift(); digest !== undefined; digest = queue.shift()) {
-    const bytes = await readBlob(folder, digest, maxManifestBytes)
+    const bytes = await read(digest, maxManifestBytes)
     if (bytes === undefined) continue
     const manifest = readManifest(bytes)
-    await learn(node, folder, digest, bytes, manifest)
+    await learn(node, read, digest, bytes, manifest)
     mustMayPublish(node, draftOf(digest), digest === root ? folder : `${folder}: the manifest ${digest}`)
     for (const child of manifest.manifests) {
       if (seen.has(child.digest)) continue

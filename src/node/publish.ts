@@ -2,31 +2,23 @@ import { lstat, open, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { artifactManifest, emptyConfig, ociLayoutRoots, readManifest, type Recognised, recognise } from '../artifact/index.ts'
 import {
-  type Cid,
+  chunkBytes,
   type Digest,
   digestOf,
   isRepository,
   isTag,
-  type Json,
   type JsonObject,
   parseDigest,
   RejoinError
 } from '../core/index.ts'
-import { type Descriptor, type Draft, ioError, type RootChange, type StoredBlob, type Written } from '../store/index.ts'
+import { type Descriptor, type Draft, ioError, type StoredBlob, type Written } from '../store/index.ts'
 import type { Node } from './node.ts'
-import { mustMayPublishLayout } from './layout-check.ts'
+import { blobsIn, mustMayPublishLayout } from './layout-check.ts'
+import { relocationOf } from './bundle.ts'
 import { mustMayPublish } from './publish-check.ts'
+import { draftOf, type PublishOptions, rootChange, type Staged } from './publish-draft.ts'
+import { isThickBundle, stageThick } from './publish-thick.ts'
 import { afterOthers } from './tags.ts'
-
-/** What to publish, and how. */
-export interface PublishOptions {
-  readonly type?: string
-  /** digest of the artifact that these are about */
-  readonly subject?: string
-  readonly annotations?: Readonly<Record<string, string>>
-  readonly repository?: string
-  readonly tag?: string
-}
 
 /** What became of one file. */
 export type PublishedFile =
@@ -39,22 +31,13 @@ export type PublishedFile =
       readonly log: string
       readonly index: number
       readonly warnings: readonly string[]
+      /** of a bundle: its images, and what to call them at this node's registry, where that is known */
+      readonly images?: Staged['images']
+      readonly relocation?: Readonly<Record<string, string>>
     }
   | { readonly kind: 'error'; readonly file: string; readonly error: string; readonly code: string; readonly hint?: string }
 
-/** One artifact whose blobs are stored, before its event is written. */
-interface Staged {
-  readonly file: string
-  readonly format: string
-  readonly artifactType: string
-  readonly descriptor: Descriptor
-  readonly draft: Draft
-  readonly root: RootChange
-  readonly warnings: readonly string[]
-}
-
 const maxDocumentBytes = 64 * 1024 * 1024
-const chunkBytes = 1024 * 1024
 const filesAtOnce = 512
 
 function checkOptions({ repository, tag, subject }: PublishOptions): void {
@@ -103,6 +86,7 @@ async function* publishGroup(
   for (const file of files) {
     try {
       if ((await statOf(file)).isDirectory()) staged.push(...(await stageLayout(node, file, options)))
+      else if (await isThickBundle(file, options.type)) staged.push(await stageThick(node, file, options))
       else staged.push(await stageFile(node, file, options, subject, small))
     } catch (error) {
       if (!(error instanceof RejoinError) || error.code === 'E_NO_SPACE') throw error
@@ -121,9 +105,21 @@ async function* publishGroup(
     node.blobs.index.change(staged.map(({ root }) => root))
     const drafts = await Promise.all(staged.map(async ({ draft }) => await afterOthers(node, draft)))
     const written = await appendOwn(node, drafts)
-    for (const [i, { file, format, artifactType, descriptor, warnings }] of staged.entries()) {
+    for (const [i, { file, format, artifactType, descriptor, warnings, images }] of staged.entries()) {
       const index = written[i]?.index ?? -1
-      yield { kind: 'result', file, digest: descriptor.digest, artifactType, format, log: node.log, index, warnings }
+      const relocation = images && relocationOf(node, options.repository, images)
+      yield {
+        kind: 'result',
+        file,
+        digest: descriptor.digest,
+        artifactType,
+        format,
+        log: node.log,
+        index,
+        warnings,
+        ...(images && { images }),
+        ...(relocation && { relocation })
+      }
     }
   }
   yield* results.values()
@@ -145,41 +141,6 @@ async function statOf(file: string): ReturnType<typeof lstat> extends Promise<in
     return stat
   } catch (cause) {
     throw ioError(cause, 'read', file)
-  }
-}
-
-/** Returns what is said of an artifact that is published. @param blobs those that belong to it; the large ones are named with their CIDs */
-export function draftOf(
-  eventType: string,
-  descriptor: Descriptor,
-  artifactType: string | undefined,
-  options: PublishOptions,
-  blobs: readonly StoredBlob[],
-  more: JsonObject
-): Draft {
-  const large = blobs
-    .filter(({ sizeBytes }) => sizeBytes > chunkBytes)
-    .map(({ digest, sizeBytes, cid }): Json => ({ cid: cid as Cid as string, digest, size: sizeBytes }))
-  const data: JsonObject = {
-    digest: descriptor.digest,
-    mediaType: descriptor.mediaType,
-    size: descriptor.size,
-    ...(artifactType !== undefined && { artifactType }),
-    ...(options.repository !== undefined && { repository: options.repository }),
-    ...(options.tag !== undefined && { tag: options.tag }),
-    ...(large.length > 0 && { blobs: large }),
-    ...more
-  }
-  return { type: eventType, subject: descriptor.digest, data }
-}
-
-/** Returns how index.json lists a published artifact. */
-export function rootChange(descriptor: Descriptor, options: PublishOptions): RootChange {
-  if (options.repository === undefined) return { kind: 'add', descriptor }
-  return {
-    kind: 'tag',
-    tag: options.tag === undefined ? `${options.repository}@${descriptor.digest}` : `${options.repository}:${options.tag}`,
-    descriptor
   }
 }
 
@@ -272,7 +233,7 @@ async function stageLayout(node: Node, folder: string, options: PublishOptions):
       (options.repository !== undefined && root.refName !== undefined && isTag(root.refName) ? root.refName : undefined)
     const named = { ...options, ...(tag !== undefined && { tag }) }
     const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
-    await mustMayPublishLayout(node, folder, root.digest, (digest) =>
+    await mustMayPublishLayout(node, folder, blobsIn(folder), root.digest, (digest) =>
       draftOf('manifest.published', { ...descriptor, digest }, root.artifactType, named, [], {})
     )
     const blobs: StoredBlob[] = []

@@ -9,6 +9,7 @@ import {
   parseIdentities,
   readWhole,
   type RefusedFile,
+  replicaNames,
   rootOfAge,
   type StreamSource,
   unpack,
@@ -66,7 +67,7 @@ function archiveStream(
   onRefused: (refused: RefusedFile) => void
 ): FileStream {
   const unpacked: Unpacked = {}
-  const reader = new ArchiveReader(unpack(bytes, limits, unpacked), limits, onRefused)
+  const reader = new ArchiveReader(unpack(bytes, limits, unpacked), replicaNames, limits, onRefused)
   return {
     files: () => reader.files(),
     get end() {

@@ -1,4 +1,4 @@
-import { type Manifest, type OciDescriptor, readManifest } from '../artifact/index.ts'
+import { isElsewhere, type Manifest, readManifest } from '../artifact/index.ts'
 import { chunkBytes, dagOfLeaves, type Digest, digestOf, hasDigest, isDigest, RejoinError } from '../core/index.ts'
 import {
   afterStatements,
@@ -94,10 +94,6 @@ function read({ request }: Exchange, bytes: Buffer): Manifest {
   return manifest
 }
 
-function isNonDistributable({ mediaType, urls }: OciDescriptor): boolean {
-  return /nondistributable|\.foreign\./.test(mediaType) || (urls !== undefined && urls.length > 0)
-}
-
 /** Checks that everything that a manifest needs is in the repository, but for what can't be distributed. @throws MANIFEST_BLOB_UNKNOWN */
 async function mustHaveParts(
   { contents, fetches, node }: RegistryContext,
@@ -120,7 +116,7 @@ async function mustHaveParts(
     if (content !== undefined) await fetches.bring(content)
     const sizeHere = content !== undefined || contents.isLinked(name, digest) ? node.blobs.size(digest) : undefined
     if (sizeHere === undefined) {
-      if (!isNonDistributable({ digest, size, ...rest })) missing(digest, `${digest} is not in ${name}`)
+      if (!isElsewhere({ digest, size, ...rest })) missing(digest, `${digest} is not in ${name}`)
     } else if (sizeHere !== size) {
       faults.push({ code: 'SIZE_INVALID', message: `${digest} has ${sizeHere} bytes, not ${size}`, detail: { digest } })
     } else here.add(digest)

@@ -1,12 +1,14 @@
 import { open } from 'node:fs/promises'
-import { createZstdDecompress, constants } from 'node:zlib'
-import { Readable } from 'node:stream'
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
+import { Readable, type Transform } from 'node:stream'
 import { RejoinError } from '../core/index.ts'
 
 /** What decompressing may cost at most. */
 export interface UnpackLimits {
   /** bytes out of one compressed byte, beyond the first `freeBytes` */
   readonly maxRatio: number
+  /** true: gzip is decompressed, too */
+  readonly gzip?: boolean
 }
 
 const pieceBytes = 256 * 1024
@@ -52,13 +54,13 @@ export interface Unpacked {
 }
 
 /**
- * Yields the bytes of an archive, decompressed where they begin as zstd does, whatever its name. Compressed bytes that are cut off, damaged or
+ * Yields the bytes of an archive, decompressed where they begin as zstd (or gzip) does, whatever its name. Compressed bytes that are cut off, damaged or
  * come to more than the limit end it early, and `state` tells why.
  * @throws what the source throws
  */
 export async function* unpack(
   source: AsyncIterable<Uint8Array>,
-  { maxRatio }: UnpackLimits,
+  { maxRatio, gzip = false }: UnpackLimits,
   state: Unpacked
 ): AsyncGenerator<Uint8Array, void, void> {
   const pieces = source[Symbol.asyncIterator]()
@@ -68,7 +70,7 @@ export async function* unpack(
     if (done === true) break
     head = head.length === 0 ? value : Buffer.concat([head, value])
   }
-  const isZstd = head.length >= 4 && new DataView(head.buffer, head.byteOffset, 4).getUint32(0, true) === zstdMagic
+  const unzip = unzipFor(head, gzip)
   let inBytes = 0
   let sourceError: unknown
   const rest = async function* (): AsyncGenerator<Uint8Array, void, void> {
@@ -86,11 +88,10 @@ export async function* unpack(
       await pieces.return?.()
     }
   }
-  if (!isZstd) {
+  if (unzip === undefined) {
     yield* rest()
     return
   }
-  const unzip = createZstdDecompress({ chunkSize: pieceBytes, params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } })
   const feed = Readable.from(rest(), { objectMode: false })
   feed.on('error', (error) => unzip.destroy(error))
   feed.pipe(unzip)
@@ -116,4 +117,10 @@ export async function* unpack(
     feed.destroy()
     unzip.destroy()
   }
+}
+
+function unzipFor(head: Uint8Array, gzip: boolean): Transform | undefined {
+  if (head.length >= 4 && new DataView(head.buffer, head.byteOffset, 4).getUint32(0, true) === zstdMagic)
+    return createZstdDecompress({ chunkSize: pieceBytes, params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } })
+  return gzip && head[0] === 0x1f && head[1] === 0x8b ? createGunzip({ chunkSize: pieceBytes }) : undefined
 }

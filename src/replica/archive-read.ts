@@ -12,9 +12,9 @@ import {
 import { ByteSource } from './byte-source.ts'
 
 /** A file of a stream of files. Its bytes must be read before the next one is asked for; what is left of them is passed over. */
-export interface StreamedFile {
+export interface StreamedFile<M = Member> {
   readonly path: string
-  readonly member: Member
+  readonly member: M
   readonly sizeBytes: number
   /** yields fewer bytes than `sizeBytes` where the stream ends before */
   readonly body: AsyncIterable<Uint8Array>
@@ -24,7 +24,20 @@ export interface StreamedFile {
 export interface RefusedFile {
   readonly path: string
   readonly reason: string
+  /** true for a plain file that is of no use here, and nothing worse */
+  readonly isForeign?: boolean
 }
+
+/** Which files of an archive are read. */
+export interface MemberNames<M> {
+  /** Returns what a path names, undefined where it is none of the files that are read. */
+  readonly memberOf: (path: string) => M | undefined
+  /** as in `a file of a replica` */
+  readonly of: string
+}
+
+/** The files of a replica. */
+export const replicaNames: MemberNames<Member> = { memberOf, of: 'a replica' }
 
 /** What is read of an archive at most. */
 export interface ArchiveLimits {
@@ -43,8 +56,9 @@ export type ArchiveEnd =
 const maxTold = 1000
 
 /** Files in the order in which they come out of a tar archive, of which nothing is ever unpacked. */
-export class ArchiveReader {
+export class ArchiveReader<M = Member> {
   private readonly source: ByteSource
+  private readonly names: MemberNames<M>
   private readonly limits: ArchiveLimits
   private readonly onRefused: (refused: RefusedFile) => void
   private count = 0
@@ -52,19 +66,25 @@ export class ArchiveReader {
   refused = 0
   end: ArchiveEnd | undefined
 
-  constructor(bytes: AsyncIterable<Uint8Array>, limits: ArchiveLimits, onRefused: (refused: RefusedFile) => void) {
+  constructor(
+    bytes: AsyncIterable<Uint8Array>,
+    names: MemberNames<M>,
+    limits: ArchiveLimits,
+    onRefused: (refused: RefusedFile) => void
+  ) {
     this.source = new ByteSource(bytes)
+    this.names = names
     this.limits = limits
     this.onRefused = onRefused
   }
 
-  private refuse(path: string, reason: string): void {
+  private refuse(path: string, reason: string, isForeign = false): void {
     this.refused++
-    if (this.refused <= maxTold) this.onRefused({ path: path.slice(0, 200), reason })
+    if (this.refused <= maxTold) this.onRefused({ path: path.slice(0, 200), reason, ...(isForeign && { isForeign }) })
   }
 
   /** Yields the files that are ours; names and passes over all others. Where it ends is in `end`. @throws what reading the bytes throws */
-  async *files(): AsyncGenerator<StreamedFile, void, void> {
+  async *files(): AsyncGenerator<StreamedFile<M>, void, void> {
     try {
       yield* this.each()
     } catch (error) {
@@ -75,7 +95,7 @@ export class ArchiveReader {
     }
   }
 
-  private async *each(): AsyncGenerator<StreamedFile, void, void> {
+  private async *each(): AsyncGenerator<StreamedFile<M>, void, void> {
     let noted: { path?: string; sizeBytes?: number; link?: boolean } = {}
     for (;;) {
       const block = this.source.takeNow(tarBlockBytes) ?? (await this.source.take(tarBlockBytes))
@@ -114,16 +134,18 @@ export class ArchiveReader {
   private async *one(
     header: TarHeader,
     said: { path?: string; sizeBytes?: number; link?: boolean }
-  ): AsyncGenerator<StreamedFile, void, void> {
+  ): AsyncGenerator<StreamedFile<M>, void, void> {
     const name = said.path ?? header.name
     const sizeBytes = header.type === 'file' ? (said.sizeBytes ?? header.sizeBytes) : header.sizeBytes
     const path = name.replace(/^(?:\.\/)+/, '')
-    const member = header.type === 'file' ? memberOf(path) : undefined
+    const member = header.type === 'file' ? this.names.memberOf(path) : undefined
     const before = this.source.atByte
     if (member === undefined) {
-      const reason =
-        header.type === 'other' ? `neither a file nor a folder (type ${JSON.stringify(header.flag)})` : reasonOf(name)
-      if (header.type !== 'folder' || reason !== notOurs) this.refuse(name, reason)
+      const hostile =
+        header.type === 'other' ? `neither a file nor a folder (type ${JSON.stringify(header.flag)})` : hostileIn(name)
+      if (hostile !== undefined) this.refuse(name, hostile)
+      else if (!plainName.test(name)) this.refuse(name, `a name that no file of ${this.names.of} has`, true)
+      else if (header.type !== 'folder') this.refuse(name, `not a file of ${this.names.of}`, true)
     } else if (sizeBytes > this.limits.maxFileBytes)
       this.refuse(path, `${sizeBytes} bytes, over the limit of ${this.limits.maxFileBytes}`)
     else yield { path, member, sizeBytes, body: this.body(path, sizeBytes) }
@@ -153,10 +175,10 @@ export class ArchiveReader {
   }
 }
 
-const notOurs = 'not a file of a replica'
+const plainName = /^[a-zA-Z0-9._/-]*$/
 
-function reasonOf(name: string): string {
+/** Returns what is wrong with a name that would lead out of a folder. */
+function hostileIn(name: string): string | undefined {
   if (name.startsWith('/')) return 'an absolute path'
-  if (name.split('/').includes('..')) return 'a path with ..'
-  return /^[a-zA-Z0-9._/-]*$/.test(name) ? notOurs : 'a name that no file of a replica has'
+  return name.split('/').includes('..') ? 'a path with ..' : undefined
 }

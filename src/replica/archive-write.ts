@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { constants, createZstdCompress } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { constants, createGzip, createZstdCompress } from 'node:zlib'
 import { digestParts, encodeTarHeader, memberOf, tarBlockBytes, tarPadding } from '../core/index.ts'
 import { type FileFault } from './file-replica.ts'
 import { faultIn } from './folder.ts'
@@ -16,6 +17,7 @@ export interface WriteHooks {
 }
 
 const zeros = new Uint8Array(64 * 1024)
+const gzipLevel = 6
 
 /** Yields the bytes of files in a tar archive; the same files give the same bytes. @throws what a source throws that went away */
 export async function* tarOf(files: Iterable<MediumFile>, hooks: WriteHooks): AsyncGenerator<Uint8Array, void, void> {
@@ -34,7 +36,8 @@ export async function* wholeFile(
 ): AsyncGenerator<Uint8Array, void, void> {
   const { path, sizeBytes } = file
   const member = memberOf(path)
-  const digest = member?.kind === 'blob' ? digestParts(member.digest) : undefined
+  const named = file.digest ?? (member?.kind === 'blob' ? member.digest : undefined)
+  const digest = named && digestParts(named)
   const hash = digest && createHash(digest.algorithm)
   let rest = sizeBytes
   let reason: string | undefined
@@ -58,8 +61,17 @@ export async function* wholeFile(
 }
 
 /** Yields bytes compressed as zstd does, level 3. A piece is used up before the next one is asked for. */
-export async function* zstdOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  const zip = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } })
+export function zstdOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 }
+  return through(createZstdCompress({ params }), bytes)
+}
+
+/** Yields bytes compressed as gzip does, without a time or a name. A piece is used up before the next one is asked for. */
+export function gzipOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  return through(createGzip({ level: gzipLevel }), bytes)
+}
+
+async function* through(zip: Transform, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   const feed = async (): Promise<void> => {
     for await (const piece of bytes)
       await new Promise<void>((resolve, reject) => {

@@ -4,6 +4,7 @@ import {
   checkpointPath,
   closedPath,
   concat,
+  type Digest,
   digestOf,
   digestParts,
   encodeHeads,
@@ -44,6 +45,8 @@ export interface MediumFile {
   readonly path: string
   readonly sizeBytes: number
   readonly body: () => AsyncIterable<Uint8Array>
+  /** what its bytes must have, where its path doesn't say so */
+  readonly digest?: Digest
 }
 
 /** What goes on one medium. */

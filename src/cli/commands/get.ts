@@ -1,67 +1,139 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { RejoinError } from '../../core/index.ts'
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { type Digest, RejoinError } from '../../core/index.ts'
+import { type GetFormat, type OutputFile, toFile, toStandardOutput } from '../../node/index.ts'
+import { gzipOf, type MediumFile, readWhole, tarOf, wholeFile, type WriteHooks } from '../../replica/index.ts'
+import { syncFolder } from '../../store/index.ts'
 import { ask } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { notice, print, printJson } from '../output.ts'
 
-/** Writes an artifact: its document to standard output or to a file, or all its blobs as OCI layout into a folder. */
-export async function get(
-  context: Context,
-  what: string,
-  flags: { readonly output?: string; readonly manifest?: boolean }
-): Promise<number> {
-  for await (const record of ask(context, 'get', { what, ...(flags.manifest === true && { manifest: true }) })) {
-    if (record.kind === 'blob') await writeBlob(context, String(record['path']), flags.output, record)
-    else await writeFolder(context, record as never, flags.output)
+/** The options of `rejoin get`. */
+export interface GetFlags {
+  readonly output?: string
+  readonly manifest?: boolean
+  readonly format?: string
+  readonly platform?: string
+  readonly registry?: string
+}
+
+/** Writes an artifact: its document, all its blobs as OCI layout, or another format; to standard output, a file or a folder. */
+export async function get(context: Context, what: string, { output, ...flags }: GetFlags): Promise<number> {
+  const { manifest, format, platform, registry } = flags
+  if (manifest === true && format !== undefined) throw new RejoinError('E_USAGE', '--manifest has no format')
+  if (platform !== undefined && format !== 'docker-archive')
+    throw new RejoinError('E_USAGE', '--platform needs --format docker-archive')
+  if (registry !== undefined && format !== 'cnab-relocation-map')
+    throw new RejoinError('E_USAGE', '--registry needs --format cnab-relocation-map')
+  const out = output === '-' ? undefined : output
+  for await (const record of ask(context, 'get', { what, ...flags })) {
+    if (record.kind === 'blob') await writeBlob(context, String(record['path']), out, record)
+    else if (record.kind === 'text') await writeText(context, String(record['text']), out, record)
+    else await writeFiles(context, record as never, { out, isStream: output === '-', isAsked: format !== undefined })
   }
   return 0
 }
 
-async function writeBlob(context: Context, path: string, output: string | undefined, record: object): Promise<void> {
-  if (output === undefined || output === '-') {
-    await pipeline(createReadStream(path), process.stdout, { end: false })
-    return
-  }
+function mustBeFree(output: string): void {
   if (existsSync(output)) throw new RejoinError('E_EXISTS', `${output} is there already`)
-  await copyFile(path, output)
-  if (context.json) printJson({ ...record, kind: 'result', file: output })
+}
+
+function told(context: Context, output: string, record: object): void {
+  if (context.json) printJson({ ...record, kind: 'result' })
   else if (!context.quiet) notice(`wrote ${output}`)
 }
 
-interface FolderRecord {
-  readonly digest: string
-  readonly mediaType: string
-  readonly size: number
-  readonly blobs: readonly { readonly digest: string; readonly path: string }[]
+async function writeBlob(context: Context, path: string, output: string | undefined, record: object): Promise<void> {
+  if (output === undefined) {
+    await toStandardOutput(readWhole(path))
+    return
+  }
+  mustBeFree(output)
+  await toFile(readWhole(path), output)
+  told(context, output, { ...record, file: output })
 }
 
-async function writeFolder(
-  context: Context,
-  { digest, mediaType, size, blobs }: FolderRecord,
-  output: string | undefined
-): Promise<void> {
-  if (output === undefined || output === '-')
-    throw new RejoinError('E_USAGE', 'this artifact has several blobs and needs a folder', {
-      hint: 'add --output FOLDER, or --manifest for its manifest'
-    })
-  if (existsSync(output)) throw new RejoinError('E_EXISTS', `${output} is there already`)
-  for (const blob of blobs) {
-    const folder = join(output, 'blobs', blob.digest.split(':')[0] ?? 'sha256')
-    await mkdir(folder, { recursive: true })
-    await copyFile(blob.path, join(folder, basename(blob.path)))
+async function writeText(context: Context, text: string, output: string | undefined, record: object): Promise<void> {
+  if (output === undefined) {
+    print(text.trimEnd())
+    return
   }
-  await writeFile(join(output, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-  await writeFile(
-    join(output, 'index.json'),
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.index.v1+json',
-      manifests: [{ mediaType, digest, size }]
+  mustBeFree(output)
+  await toFile(one(Buffer.from(text)), output)
+  told(context, output, { ...record, file: output })
+}
+
+interface FilesRecord {
+  readonly format: GetFormat
+  readonly digest: Digest
+  readonly files: readonly OutputFile[]
+}
+
+/** Where files go: `-` is isStream. */
+interface Target {
+  readonly out: string | undefined
+  readonly isStream: boolean
+  /** whether a format was asked for */
+  readonly isAsked: boolean
+}
+
+async function writeFiles(
+  context: Context,
+  { format, digest, files }: FilesRecord,
+  { out, isStream, isAsked }: Target
+): Promise<void> {
+  if (out === undefined && !(isStream && isAsked))
+    throw new RejoinError('E_USAGE', 'this artifact has several blobs and needs a folder', {
+      hint: isAsked
+        ? 'add --output PATH, or --output - for standard output'
+        : 'add --output FOLDER, or --manifest for its manifest'
     })
-  )
-  if (context.json) printJson({ kind: 'result', folder: output, blobs: blobs.length })
-  else if (!context.quiet) print(output)
+  const hooks: WriteHooks = {
+    signal: context.signal,
+    onFault: ({ path, reason }) => {
+      throw new RejoinError('E_BAD_OBJECT', `${path}: ${reason}`, { hint: 'rejoin verify lists what is damaged' })
+    }
+  }
+  const medium = files.map(mediumFile)
+  if (out !== undefined) mustBeFree(out)
+  if (format === 'oci-layout' && out !== undefined && !out.endsWith('.tar')) {
+    await writeFolder(medium, out, hooks)
+    if (context.json) printJson({ kind: 'result', format, digest, folder: out, blobs: files.filter(({ blob }) => blob).length })
+    else if (!context.quiet) print(out)
+    return
+  }
+  const tar = tarOf(medium, hooks)
+  const bytes = format === 'cnab-thick' ? gzipOf(tar) : tar
+  if (out === undefined) await toStandardOutput(bytes)
+  else told(context, out, { format, digest, file: out, bytes: await toFile(bytes, out) })
+}
+
+function mediumFile({ path, size, blob, text }: OutputFile): MediumFile {
+  return blob === undefined
+    ? { path, sizeBytes: size, body: () => one(Buffer.from(text ?? '')) }
+    : { path, sizeBytes: size, digest: blob.digest, body: () => readWhole(blob.path) }
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  yield await Promise.resolve(bytes)
+}
+
+/** The folder has its name only once all of it is durable. */
+async function writeFolder(files: readonly MediumFile[], output: string, hooks: WriteHooks): Promise<void> {
+  const target = resolve(output)
+  const part = `${target}.part`
+  mustBeFree(part)
+  try {
+    for (const file of files) {
+      const path = join(part, file.path)
+      await mkdir(dirname(path), { recursive: true })
+      await toFile(wholeFile(file, hooks), path)
+    }
+    await rename(part, target)
+    await syncFolder(dirname(target))
+  } catch (error) {
+    await rm(part, { recursive: true, force: true })
+    throw error
+  }
 }

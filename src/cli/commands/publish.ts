@@ -67,6 +67,7 @@ export async function publishFiles(context: Context, files: readonly string[], f
         print(
           `${String(record['digest'])}  ${String(record['log'])}/${String(record['index'])}  ${printable(String(record['file']))}`
         )
+        tellImages(record)
         const warnings = record['warnings'] as readonly string[]
         if (warnings.length > 0 && !context.quiet)
           notice(
@@ -78,6 +79,13 @@ export async function publishFiles(context: Context, files: readonly string[], f
     for (const folder of spooled) rmSync(folder, { recursive: true, force: true })
   }
   return exit
+}
+
+/** Prints what the images of a bundle are called from now on. */
+function tellImages(record: AnyRecord): void {
+  const images = (record['images'] ?? []) as readonly { readonly image: string; readonly digest: string }[]
+  const relocation = record['relocation'] as Readonly<Record<string, string>> | undefined
+  for (const { image, digest } of images) print(`  ${printable(image)} -> ${printable(relocation?.[image] ?? digest)}`)
 }
 
 function exitOf(code: string): number {

@@ -11,7 +11,7 @@ import {
   tarPadding,
   utf8
 } from '../../../src/core/index.ts'
-import { ArchiveReader, type RefusedFile, type StreamedFile } from '../../../src/replica/index.ts'
+import { ArchiveReader, replicaNames, type RefusedFile, type StreamedFile } from '../../../src/replica/index.ts'
 import { holds } from '../../property.ts'
 import { thrownBy } from '../../thrown.ts'
 
@@ -32,7 +32,7 @@ async function readAll(
   readonly reader: ArchiveReader
 }> {
   const refused: RefusedFile[] = []
-  const reader = new ArchiveReader(pieces(bytes), { ...limits, ...more }, (one) => refused.push(one))
+  const reader = new ArchiveReader(pieces(bytes), replicaNames, { ...limits, ...more }, (one) => refused.push(one))
   const files: (readonly [string, string])[] = []
   for await (const file of reader.files()) files.push([file.path, await textOfFile(file)])
   return { files, refused, reader }
