@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 // The rules are in .oxlintrc.json. Here a copy of the tree is linted with faults planted in it, so that each rule is seen to fail.
 const project = join(import.meta.dirname, '..')
@@ -42,15 +42,25 @@ function lint(...options: readonly string[]): readonly Found[] {
   return diagnostics.map(({ filename, code }) => ({ file: filename, rule: code }))
 }
 
-const planted: string[] = []
-/** Puts a file into the copy and returns the rules that it breaks. */
-function plant(file: string, text: string, ...options: readonly string[]): readonly string[] {
-  mkdirSync(dirname(join(copy, file)), { recursive: true })
-  writeFileSync(join(copy, file), text)
-  planted.push(file)
-  return lint(...options)
-    .filter((found) => found.file === file)
-    .map(({ rule }) => rule)
+const plantings: { readonly file: string; readonly text: string }[] = []
+let clean: readonly Found[] = []
+let plain: readonly Found[] = []
+let typeAware: readonly Found[] = []
+
+/**
+ * Has a file put into the copy, under a name of its own. All of them are linted at once: nothing imports them, so none has a part in what is
+ * found in another.
+ * @param folder where, e.g. `src/core/log`
+ * @returns what gives the rules that it breaks, once it was linted; `file` is its name within the folder
+ */
+function plant(
+  folder: string,
+  text: string
+): { readonly file: string; readonly rules: (found?: readonly Found[]) => readonly string[] } {
+  const file = `planted-${plantings.length}.ts`
+  const path = `${folder}/${file}`
+  plantings.push({ file: path, text })
+  return { file, rules: (found = plain) => found.filter((one) => one.file === path).map(({ rule }) => rule) }
 }
 
 beforeAll(() => {
@@ -63,34 +73,43 @@ beforeAll(() => {
     const lazy = [...text.matchAll(/\bimport\(\s*'([^']+)'/g)].map(([, target = '']) => `import '${target}'`)
     if (lazy.length > 0) writeFileSync(join(copy, 'src', name), `${text.trimEnd()} ; ${lazy.join(' ; ')}\n`)
   }
-})
-afterEach(() => {
-  for (const file of planted.splice(0)) rmSync(join(copy, file), { force: true })
+  clean = lint()
+  for (const { file, text } of plantings) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true })
+    writeFileSync(join(copy, file), text)
+  }
+  plain = lint()
+  typeAware = lint('--type-aware')
 })
 afterAll(() => rmSync(copy, { recursive: true, force: true }))
 
 describe('the architecture', () => {
   it('holds: rooms import from the left, core is pure, files are short, nothing goes in circles', () => {
     expect(files.length).toBeGreaterThan(30)
-    expect(lint().filter(({ rule }) => rules.includes(rule))).toEqual([])
+    expect(clean.filter(({ rule }) => rules.includes(rule))).toEqual([])
   })
 
   it('has no file so deep that no rule is for it', () => {
     expect(files.filter((name) => name.split('/').length > 3)).toEqual([])
   })
 
-  it.each(rooms)('a forbidden import in %s is found', (room) => {
+  for (const room of rooms) {
     const right = room === 'cli' ? 'registry' : 'cli'
-    const broken = ['eslint(no-restricted-imports)']
-    const import_ = (up: string, target: string) => `import { x } from '${up}${target}'\nexport const y: number = x\n`
-    expect(plant(`src/${room}/planted.ts`, import_('../', `${right}/index.ts`))).toEqual(broken)
-    expect(plant(`src/${room}/sub/planted.ts`, import_('../../', `${right}/index.ts`))).toEqual(broken)
-    expect(plant(`src/${room}/planted.ts`, `export * from '../${right}/index.ts'\n`)).toEqual(broken)
-    if (room !== 'core') expect(plant(`src/${room}/planted.ts`, import_('../', 'core/bytes.ts'))).toEqual(broken)
-    if (room !== 'core') expect(plant(`src/${room}/planted.ts`, import_('../', 'core/index.ts'))).toEqual([])
-  })
+    const import_ = (up: string, target: string): string => `import { x } from '${up}${target}'\nexport const y: number = x\n`
+    const forbidden = [
+      plant(`src/${room}`, import_('../', `${right}/index.ts`)),
+      plant(`src/${room}/sub`, import_('../../', `${right}/index.ts`)),
+      plant(`src/${room}`, `export * from '../${right}/index.ts'\n`),
+      ...(room === 'core' ? [] : [plant(`src/${room}`, import_('../', 'core/bytes.ts'))])
+    ]
+    const allowed = room === 'core' ? [] : [plant(`src/${room}`, import_('../', 'core/index.ts'))]
+    it(`a forbidden import in ${room} is found`, () => {
+      for (const one of forbidden) expect(one.rules()).toEqual(['eslint(no-restricted-imports)'])
+      for (const one of allowed) expect(one.rules()).toEqual([])
+    })
+  }
 
-  it.each([
+  for (const [text, rule] of [
     ['import { readFileSync } from "node:fs"\nexport const x: unknown = readFileSync\n', 'eslint(no-restricted-imports)'],
     ['import pino from "pino"\nexport const x: unknown = pino\n', 'eslint(no-restricted-imports)'],
     ['export const x: number = Date.now()\n', 'eslint(no-restricted-globals)'],
@@ -98,28 +117,36 @@ describe('the architecture', () => {
     ['export const x: unknown = Promise.resolve(1)\n', 'eslint(no-restricted-globals)'],
     ['export const x: number = Math.random()\n', 'eslint(no-restricted-properties)'],
     ['export async function x(): Promise<void> {}\n', 'oxc(no-async-await)']
-  ])('in core %j is found', (text, rule) => {
-    expect(plant('src/core/planted.ts', text)).toContain(rule)
-    expect(plant('src/core/log/planted.ts', text)).toContain(rule)
-  })
+  ] as const) {
+    const planted = [plant('src/core', text), plant('src/core/log', text)]
+    it(`in core ${JSON.stringify(text)} is found`, () => {
+      for (const one of planted) expect(one.rules()).toContain(rule)
+    })
+  }
 
+  const lines = (count: number): string => `${Array.from({ length: count }, (_, i) => `export const x${i} = ${i}`).join('\n')}\n`
+  const full = plant('src/store', lines(400))
+  const overfull = plant('src/store', lines(401))
   it('a file of 401 lines is found, one of 400 is not', () => {
-    const lines = (count: number) => `${Array.from({ length: count }, (_, i) => `export const x${i} = ${i}`).join('\n')}\n`
-    expect(plant('src/store/planted.ts', lines(400))).toEqual([])
-    expect(plant('src/store/planted.ts', lines(401))).toEqual(['eslint(max-lines)'])
+    expect(full.rules()).toEqual([])
+    expect(overfull.rules()).toEqual(['eslint(max-lines)'])
   })
 
+  const back = `planted-${plantings.length + 1}.ts`
+  const there = plant('src/store', `import { b } from './${back}'\nexport const a = (): number => b()\n`)
+  const circle = plant('src/store', `import { a } from './${there.file}'\nexport const b = (): number => a()\n`)
   it('a circle of imports is found', () => {
-    plant('src/store/planted-a.ts', "import { b } from './planted-b.ts'\nexport const a = (): number => b()\n")
-    const back = "import { a } from './planted-a.ts'\nexport const b = (): number => a()\n"
-    expect(plant('src/store/planted-b.ts', back)).toEqual(['import(no-cycle)'])
+    expect(circle.file).toBe(back)
+    expect(circle.rules()).toEqual(['import(no-cycle)'])
   })
 
+  const floating = plant('src/store', 'export function x(): void {\n  Promise.resolve(1)\n}\n')
+  const forgetful = plant(
+    'src/store',
+    "export function x(kind: 'a' | 'b'): number {\n  switch (kind) {\n    case 'a':\n      return 1\n  }\n  return 2\n}\n"
+  )
   it('a promise that nobody waits for is found, and a switch that forgets a kind', () => {
-    const floating = 'export function x(): void {\n  Promise.resolve(1)\n}\n'
-    expect(plant('src/store/planted.ts', floating, '--type-aware')).toEqual(['typescript(no-floating-promises)'])
-    const forgetful =
-      "export function x(kind: 'a' | 'b'): number {\n  switch (kind) {\n    case 'a':\n      return 1\n  }\n  return 2\n}\n"
-    expect(plant('src/store/planted.ts', forgetful, '--type-aware')).toEqual(['typescript(switch-exhaustiveness-check)'])
+    expect(floating.rules(typeAware)).toEqual(['typescript(no-floating-promises)'])
+    expect(forgetful.rules(typeAware)).toEqual(['typescript(switch-exhaustiveness-check)'])
   })
 })
