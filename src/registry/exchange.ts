@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from './access.ts'
+import { piecesOf } from './body.ts'
 import { fault, type FaultCode } from './fault.ts'
 
 /** One request with its answer. */
@@ -34,11 +35,6 @@ export function lengthOf({ request }: Exchange): number | undefined {
   return said === undefined ? undefined : Number(said)
 }
 
-/** Returns a body as it comes; whoever stops reading it can still answer. */
-export function bodyOf({ request }: Exchange): AsyncIterable<Buffer> {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
-}
-
 /** Reads a body that must be small. @throws the given fault where it has more than `maxBytes` · SIZE_INVALID where it ends too early */
 export async function readBody(exchange: Exchange, maxBytes: number, code: FaultCode): Promise<Buffer> {
   const tooLarge = fault(413, code, `the body is over the limit of ${maxBytes} bytes`)
@@ -46,7 +42,7 @@ export async function readBody(exchange: Exchange, maxBytes: number, code: Fault
   if (said !== undefined && said > maxBytes) throw tooLarge
   const parts: Buffer[] = []
   let sizeBytes = 0
-  for await (const part of bodyOf(exchange)) {
+  for await (const part of piecesOf(exchange.request)) {
     sizeBytes += part.length
     if (sizeBytes > maxBytes) throw tooLarge
     parts.push(part)

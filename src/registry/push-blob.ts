@@ -1,6 +1,7 @@
 import { type Digest, digestParts, hasDigest } from '../core/index.ts'
+import { bodyOf } from './body.ts'
 import { pathTo, type RegistryContext } from './context.ts'
-import { bodyOf, dropBody, type Exchange, lengthOf, readBody, send } from './exchange.ts'
+import { dropBody, type Exchange, lengthOf, readBody, send } from './exchange.ts'
 import { fault } from './fault.ts'
 import { contentRangeOf } from './range.ts'
 import { mustBeDigest, mustBeName } from './route.ts'
