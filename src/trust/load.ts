@@ -59,6 +59,12 @@ export function readBeside(folder: string): ReadBeside {
   return (path) => readFileRangeSync(join(folder, path), 0, maxKeySetBytes + 1)
 }
 
+/** Trust files whose shape was found right before, by their SHA-256. */
+export interface KnownShapes {
+  readonly has: (digest: string) => boolean
+  readonly add: (digest: string) => void
+}
+
 /** Finding the place of a problem walks the document. */
 const maxProblemCount = 100
 const noCheck: RulesCheck = () => []
@@ -134,9 +140,15 @@ function readOrSay(read: ReadBeside, path: string): Uint8Array | string | undefi
  * a wrong shape what it means, and that the conditions.
  * @param read reads the files that it names; without it no token binds anything
  * @param checkRules looks at the conditions of the rules; without it they are taken as they are
+ * @param known trust files whose shape was found right before
  * @see protocols/trust.md
  */
-export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noCheck, read?: ReadBeside): InspectedTrust {
+export function inspectTrustFile(
+  bytes: Uint8Array,
+  checkRules: RulesCheck = noCheck,
+  read?: ReadBeside,
+  known?: KnownShapes
+): InspectedTrust {
   const text = decode(bytes)
   if (typeof text !== 'string') return bad([text])
   const yaml = parseStrictYaml(text)
@@ -146,9 +158,13 @@ export function inspectTrustFile(bytes: Uint8Array, checkRules: RulesCheck = noC
     return bad([{ line: Math.max(1, line), column: Math.max(1, col), ...fault }])
   }
   const document = withoutEmpty(yaml.value)
-  const shape = schemaProblems(document, bytes.length <= maxAllErrorsBytes)
-  if (shape.length > 0) return place(yaml.placed, shape)
-  const checked = checkTrustFile(document as TrustDocument, hex(sha256(bytes)))
+  const digest = hex(sha256(bytes))
+  if (known?.has(digest) !== true) {
+    const shape = schemaProblems(document, bytes.length <= maxAllErrorsBytes)
+    if (shape.length > 0) return place(yaml.placed, shape)
+    known?.add(digest)
+  }
+  const checked = checkTrustFile(document as TrustDocument, digest)
   if (checked.kind === 'bad') return place(yaml.placed, checked.problems)
   const conditions = checkRules(checked.file.rules ?? [])
   if (conditions.length > 0) return place(yaml.placed, conditions.map(ofRule))
@@ -166,9 +182,10 @@ export function parseTrustFile(
   bytes: Uint8Array,
   checkRules: RulesCheck = noCheck,
   label = 'trust.yaml',
-  read?: ReadBeside
+  read?: ReadBeside,
+  known?: KnownShapes
 ): TrustFile {
-  const inspected = inspectTrustFile(bytes, checkRules, read)
+  const inspected = inspectTrustFile(bytes, checkRules, read, known)
   if (inspected.kind === 'good') return inspected.file
   const [first, ...others] = inspected.problems
   if (first === undefined) throw new Error('bug: a bad trust file without a problem')

@@ -3,7 +3,7 @@ import { Document, isMap, parseDocument } from 'yaml'
 import { type Compiled, didOf, isName, parseKey, RejoinError, type TrustFile, utf8 } from '../core/index.ts'
 import { readFileRangeSync, replaceFileSync } from '../store/index.ts'
 import { compileRules, compileTrust } from './condition.ts'
-import { maxTrustFileBytes, parseTrustFile, type ReadBeside, readBeside } from './load.ts'
+import { type KnownShapes, maxTrustFileBytes, parseTrustFile, type ReadBeside, readBeside } from './load.ts'
 
 const fileName = 'trust.yaml'
 const emptyFile = 'apiVersion: rejoin/v1\nkind: TrustPolicy\nname: node\nversion: 1\nkeys: {}\nidentities: {}\n'
@@ -23,10 +23,11 @@ export function readTrustBytes(root: string): Uint8Array {
  * Returns a trust file ready to judge by, from its bytes.
  * @param label what the file is called in messages
  * @param read reads the key sets that it names; without it no token binds anything
+ * @param known trust files whose shape was found right before
  * @throws E_TRUST_FILE with line and column
  */
-export function compileTrustBytes(bytes: Uint8Array, label: string = fileName, read?: ReadBeside): Compiled {
-  return compileTrust(parseTrustFile(bytes, (rules) => compileRules(rules).problems, label, read))
+export function compileTrustBytes(bytes: Uint8Array, label: string = fileName, read?: ReadBeside, known?: KnownShapes): Compiled {
+  return compileTrust(parseTrustFile(bytes, (rules) => compileRules(rules).problems, label, read, known))
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { ErrorObject, ValidateFunction } from 'ajv'
-import { suggestionFor, type TrustProblem } from '../core/index.ts'
+import { hex, sha256, suggestionFor, type TrustProblem } from '../core/index.ts'
 
 const schemaPath = join(import.meta.dirname, '../../protocols/schemas/trust/trust.schema.json')
 const load = createRequire(import.meta.url)
@@ -12,6 +12,11 @@ type Path = readonly (string | number)[]
 interface Titled {
   readonly title?: string
   readonly properties?: Readonly<Record<string, unknown>>
+}
+
+/** Returns the SHA-256 of the schema, hexadecimal. */
+export function trustSchemaDigest(): string {
+  return hex(sha256(readFileSync(schemaPath)))
 }
 
 /** Loads ajv and compiles when the first file is checked, some 40 ms that a command without rules need not wait for. */
