@@ -59,6 +59,12 @@ export class ForgeFollower implements AsyncDisposable {
     for (const setting of this.settings) if (before.get(setting.url) !== JSON.stringify(setting)) this.later(setting, 0)
   }
 
+  /** Syncs with a forge soon. */
+  soon(url: string): void {
+    const setting = this.settings.find((one) => one.url === url)
+    if (setting !== undefined) this.later(setting, 0)
+  }
+
   /** Something was published here: it waits in outbox/ at once, and is sent soon where the forge is there. */
   private published(): void {
     for (const setting of this.settings) {

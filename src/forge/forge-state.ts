@@ -14,8 +14,6 @@ export interface SeenTag {
   readonly asked?: string
   /** the trust file that it was judged by, where it was not taken */
   readonly basis?: string
-  /** what a person decided about it */
-  readonly decided?: 'relay' | 'refuse'
 }
 
 /** A list of tags with digests all of which was worked through. */
@@ -125,8 +123,7 @@ function isSeen(value: unknown): value is SeenTag {
     isDigest(seen.digest) &&
     typeof seen.verdict === 'string' &&
     typeof seen.rule === 'string' &&
-    [seen.since, seen.asked, seen.basis].every((one) => one === undefined || typeof one === 'string') &&
-    [undefined, 'relay', 'refuse'].includes(seen.decided as never)
+    [seen.since, seen.asked, seen.basis].every((one) => one === undefined || typeof one === 'string')
   )
 }
 

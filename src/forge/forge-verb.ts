@@ -10,6 +10,7 @@ import {
 } from '../node/index.ts'
 import { addForgeIdentity } from '../trust/index.ts'
 import type { ForgeFollower } from './follow.ts'
+import { countHeldAt } from './forge-triage.ts'
 import { parseFollowPattern } from './follow-pattern.ts'
 import { parseForgeUrl } from './forge-url.ts'
 import { readForgeState } from './forge-state.ts'
@@ -122,6 +123,7 @@ export function describe(node: Pick<Node, 'root'>, setting: ForgeSetting): Reado
     connected: awaySince === undefined && lastSync !== undefined,
     repositories: seen.size,
     waiting: waitingFor(node.root, setting.url).length,
+    held: countHeldAt(node, setting.url),
     conflicts,
     ...(awaySince !== undefined && { awaySince, why }),
     ...(lastSync !== undefined && { lastSync }),

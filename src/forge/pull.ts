@@ -1,5 +1,6 @@
 import { basisOf, type Digest, RejoinError } from '../core/index.ts'
 import { afterOthers, appendOwn, type ForgeSetting, type Live, type Node, readInRepository, readTag } from '../node/index.ts'
+import { ForgeDecisions } from './decisions.ts'
 import { manifestOf } from './fetch-closure.ts'
 import { type FollowPattern, followsRepository, parseFollowPattern } from './follow-pattern.ts'
 import type { ForgeState, SeenList, SeenTag, TagConflict } from './forge-state.ts'
@@ -59,6 +60,7 @@ class Pull {
   private readonly lists: Map<string, SeenList>
   private listsDigests: boolean | undefined
   private readonly basis: string
+  private readonly decisions: ForgeDecisions
   private readonly conflicts: TagConflict[] = []
   private readonly faults: string[] = []
   private taken = 0
@@ -71,6 +73,7 @@ class Pull {
     this.lists = new Map(before.lists)
     this.listsDigests = before.listsDigests
     this.basis = basisOf(context.node.gate.rules.file)
+    this.decisions = ForgeDecisions.read(context.node.root, context.client.host)
   }
 
   async run(): Promise<Pulled> {
@@ -146,14 +149,15 @@ class Pull {
     return (
       !this.context.waiting.some(isOpen) &&
       !this.before.conflicts.some(isOpen) &&
-      [...(this.seen.get(name)?.values() ?? [])].every((seen) => this.stands(seen))
+      [...(this.seen.get(name)?.values() ?? [])].every((seen) => this.stands(name, seen))
     )
   }
 
   /** Whether what was made of an artifact still holds, as long as it is the same. */
-  private stands({ verdict, decided, basis }: SeenTag): boolean {
+  private stands(name: string, { digest, verdict, basis }: SeenTag): boolean {
     if (verdict === 'relay') return true
-    return decided === undefined ? basis === this.basis : decided === 'refuse'
+    const decided = this.decisions.on(name, digest)
+    return decided === undefined ? basis === this.basis : decided.verdict === 'refuse'
   }
 
   private inOrder(followed: ReadonlyMap<string, Digest>): readonly (readonly [string, Digest])[] {
@@ -180,26 +184,26 @@ class Pull {
       })
     if (isConflict && setting.onConflict === 'forge') this.context.dropRequests(mine)
     const setsTag = !isConflict || setting.onConflict === 'forge'
-    if (!isConflict && known?.digest === digest && this.stands(known)) return
+    if (!isConflict && known?.digest === digest && this.stands(name, known)) return
     if (!setsTag && (await readInRepository(node, name, digest)) !== undefined) return
     if (setsTag && (await readTag(node, name, tag))?.digest === digest && node.blobs.has(digest)) {
       this.note(name, tag, { digest, verdict: 'relay', rule: 'own' })
       return
     }
-    const isLet = known?.digest === digest && known.decided === 'relay'
-    const { verdict, rule } = await this.take(name, digest, setsTag ? tag : undefined, isLet)
+    const { verdict, rule } = await this.take(name, digest, setsTag ? tag : undefined)
     if (setsTag) this.note(name, tag, { digest, verdict, rule })
   }
 
   private async take(
     repository: string,
     digest: Digest,
-    tag: string | undefined,
-    isLet: boolean
+    tag: string | undefined
   ): Promise<{ readonly verdict: string; readonly rule: string }> {
     const context = { ...this.context, repository }
+    const decision = this.decisions.on(repository, digest)?.verdict
+    if (decision === 'refuse') return { verdict: 'refuse', rule: 'person' }
     const manifest = await manifestOf(context, digest)
-    const { verdict, rule } = await takeArtifact(context, manifest, { tag, isLet })
+    const { verdict, rule } = await takeArtifact(context, manifest, { tag, isLet: decision === 'relay' })
     if (verdict === 'relay') this.taken++
     else this.refused++
     this.context.say({ kind: 'artifact', repository, tag, digest, verdict, rule })
@@ -241,8 +245,8 @@ class Pull {
     if ((await readInRepository(node, name, digest)) !== undefined && node.blobs.has(digest)) return true
     const key = `@${digest}`
     const known = this.seen.get(name)?.get(key)
-    if (known !== undefined && this.stands(known)) return false
-    const { verdict, rule } = await this.take(name, digest, undefined, known?.decided === 'relay')
+    if (known !== undefined && this.stands(name, known)) return false
+    const { verdict, rule } = await this.take(name, digest, undefined)
     if (verdict === 'relay') this.seen.get(name)?.delete(key)
     else this.note(name, key, { digest, verdict, rule })
     return verdict === 'relay'

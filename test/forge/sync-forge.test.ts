@@ -2,11 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../../src/core/index.ts'
+import { runAnyVerb } from '../../src/cli/any-verb.ts'
+import { forgeStatus } from '../../src/forge/index.ts'
 import { readForgeState } from '../../src/forge/forge-state.ts'
 import { readOutbox } from '../../src/forge/outbox.ts'
 import { DockerRegistry } from '../registry/docker-registry.ts'
 import { Site } from '../registry/site.ts'
 import { digestAt, Followed, push } from './followed.ts'
+
+const never = new AbortController().signal
 
 /** Adds rules to the trust file of a site, and lets them come into force. */
 async function rule({ site }: Followed, yaml: string): Promise<void> {
@@ -64,6 +68,48 @@ default: hold
     const seen = readForgeState(site.root, new URL(forge.url).host).seen
     expect(seen.get('apps/bad')?.get('v1')).toMatchObject({ verdict: 'refuse', rule: 'bad' })
     expect(seen.get('apps/odd')?.get('v1')).toMatchObject({ verdict: 'hold' })
+  })
+
+  it('FORGE-15 CLI-12 lists what is held for a person to decide about, whose word goes before the rules as long as it is that digest', async () => {
+    await using forge = await Site.open('forge')
+    const odd = await push(forge.url, 'apps/odd', 'v1', 'odd')
+    await push(forge.url, 'apps/bad', 'v1', 'bad')
+    await using followed = await Followed.open(forge.url)
+    const { site } = followed
+    await rule(followed, `rules: [{id: look, when: 'event.path.startsWith("apps/")', verdict: hold}]\n`)
+    expect(await followed.sync()).toMatchObject({ taken: 0, refused: 2 })
+    const triage = async (args: object): Promise<readonly Readonly<Record<string, unknown>>[]> =>
+      (await Array.fromAsync(runAnyVerb(site.node, site.live, 'triage', args, never))) as never
+    const reference = `${forge.url}/apps/odd:v1`
+    expect(await triage({})).toMatchObject([
+      {
+        kind: 'held',
+        forge: forge.url,
+        reference: `${forge.url}/apps/bad:v1`,
+        author: 'forge',
+        type: 'forge.seen',
+        waits: 'person'
+      },
+      { kind: 'held', reference, subject: odd.digest, repository: 'apps/odd:v1', since: expect.any(String) as string }
+    ])
+    expect(forgeStatus(site.node)).toMatchObject([{ held: 2 }])
+    expect(await followed.sync()).toMatchObject({ taken: 0, requests: 3 })
+    expect(await triage({ action: 'accept', events: [reference], because: 'looked at' })).toMatchObject([
+      { kind: 'decision', action: 'accept', reference, before: 'hold', waits: 'forge' }
+    ])
+    await triage({ action: 'refuse', events: [`docker://${forge.host}/apps/bad:v1`] })
+    expect(await triage({})).toEqual([])
+    expect(await followed.sync()).toMatchObject({ taken: 1, refused: 0 })
+    expect(await digestAt(site.url, 'apps/odd', 'v1')).toBe(odd.digest)
+    const seen = readForgeState(site.root, forge.host).seen.get('apps/odd')?.get('v1')
+    expect(seen).toMatchObject({ verdict: 'relay', rule: 'person' })
+    // another digest is another question
+    await push(forge.url, 'apps/bad', 'v1', 'better')
+    expect(await followed.sync()).toMatchObject({ taken: 0, refused: 1 })
+    expect(await triage({})).toMatchObject([{ repository: 'apps/bad:v1' }])
+    const code = async (args: object): Promise<unknown> => await triage(args).catch(codeOf)
+    expect(await code({ action: 'accept', events: [`${forge.url}/apps/none:v1`] })).toBe('E_NOT_FOUND')
+    expect(await code({ action: 'accept', events: [`${forge.url}/apps/bad:v1`], keep: true })).toBe('E_USAGE')
   })
 
   it('FORGE-8 takes a tag away that went at the forge, and leaves one that was set here since', async () => {

@@ -44,12 +44,12 @@ function nameOf(record: AnyRecord): string {
 }
 
 function showForge(record: AnyRecord): void {
-  const { url, pull, push, connected, awaySince, why, waiting, conflicts, nextTry } = record as AnyRecord &
+  const { url, pull, push, connected, awaySince, why, waiting, held, conflicts, nextTry } = record as AnyRecord &
     Partial<Record<string, unknown>>
   const state = connected === true ? 'there' : awaySince === undefined ? 'not asked yet' : `away since ${String(awaySince)}`
   print(`${String(url)}  ${state}`)
   print(
-    `  pull ${(pull as readonly string[]).join(' ') || '-'}   push ${(push as readonly string[]).join(' ') || '-'}   waiting ${String(waiting)}`
+    `  pull ${(pull as readonly string[]).join(' ') || '-'}   push ${(push as readonly string[]).join(' ') || '-'}   waiting ${String(waiting)}   held ${String(held)}`
   )
   if (why !== undefined) print(`  ${printable(String(why))}; next try ${String(nextTry ?? 'with rejoin forge sync')}`)
   for (const one of (conflicts ?? []) as readonly Readonly<Record<string, string>>[])

@@ -46,16 +46,17 @@ interface ForgeState {
   readonly url: string
   readonly connected: boolean
   readonly waiting: number
+  readonly held: number
   readonly awaySince?: string
   readonly nextTry?: string
   readonly conflicts: readonly { readonly repository: string; readonly tag: string }[]
 }
 
 /** e.g. `forge      https://registry.example  away since 2026-11-28T16:00:00Z, 3 waiting, next try 2026-11-28T16:05:00Z` */
-function printForge({ url, connected, waiting, awaySince, nextTry, conflicts }: ForgeState): void {
+function printForge({ url, connected, waiting, held, awaySince, nextTry, conflicts }: ForgeState): void {
   const state = connected ? 'there' : awaySince === undefined ? 'not asked yet' : `away since ${awaySince}`
   const next = awaySince === undefined || nextTry === undefined ? '' : `, next try ${nextTry}`
-  print(`forge      ${printable(url)}  ${state}, ${waiting} waiting${next}`)
+  print(`forge      ${printable(url)}  ${state}, ${waiting} waiting${held === 0 ? '' : `, ${held} held (rejoin triage)`}${next}`)
   for (const { repository, tag } of conflicts)
     print(`CONFLICT   ${printable(`${repository}:${tag}`)} was moved here and at ${printable(url)}; rejoin forge outbox list`)
 }

@@ -36,15 +36,20 @@ export async function decide(context: Context, ruling: TriageRuling): Promise<nu
   await printAll(context, ask(context, 'triage', ruling), (record) => {
     if (context.quiet) return
     const { before, after, waits } = record
+    const later =
+      waits === 'text'
+        ? '; its text is asked for at the next sync'
+        : waits === 'forge'
+          ? '; it is taken at the next sync with the forge'
+          : ''
     const change = before === after ? `stays ${String(after)}` : `${String(before)} → ${String(after)}`
-    print(
-      `${placeOf(record)}  ${printable(String(record['author']))}  ${change}${waits === 'text' ? '; its text is asked for at the next sync' : ''}`
-    )
+    print(`${placeOf(record)}  ${printable(String(record['author']))}  ${change}${later}`)
   })
   return 0
 }
 
-const placeOf = ({ log, index }: AnyRecord): string => `${String(log).slice(0, 8)}/${String(index)}`
+const placeOf = ({ log, index, reference }: AnyRecord): string =>
+  typeof reference === 'string' ? printable(reference) : `${String(log).slice(0, 8)}/${String(index)}`
 
 function wordHeld(record: AnyRecord): string {
   const { type, subject, repository, since } = record
