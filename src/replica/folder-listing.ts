@@ -94,7 +94,7 @@ const readme = (
 
 Nothing in it need be believed because it is here: the logs are signed, and every file can be checked.
 
-  sha256sum -c SHA256SUMS                     every file that was read back after it was written
+  sha256sum -c SHA256SUMS*                    every file that was read back after it was written
   rejoin check .                              signatures, logs and blobs, derived again from the bytes
   rejoin import .                             takes in what your trust rules let in
 

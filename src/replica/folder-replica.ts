@@ -33,6 +33,7 @@ import {
   folderVersion,
   hashesOf,
   ioError,
+  isSumsName,
   limitsOf,
   LogFolder,
   MediumBlobs,
@@ -313,7 +314,7 @@ export function placeIn(dir: string): string {
     if (code === 'ENOTDIR') throw new RejoinError('E_USAGE', `${dir} is not a folder`)
     throw ioError(cause, 'read', dir)
   }
-  return names.every((name) => ours.has(name)) ? dir : join(dir, 'rejoin')
+  return names.every(isOurs) ? dir : join(dir, 'rejoin')
 }
 
 function create(
@@ -343,8 +344,12 @@ function create(
 
 /** Names at the root of a replica, besides those that stay with a node. */
 const ours: ReadonlySet<string> = new Set(
-  'replica.json logs blobs parts tmp oci-layout index.json heads frontiers receipts SHA256SUMS README.txt seal omitted'.split(' ')
+  'replica.json logs blobs parts tmp oci-layout index.json heads frontiers receipts README.txt seal omitted'.split(' ')
 )
+
+function isOurs(name: string): boolean {
+  return ours.has(name) || isSumsName(name)
+}
 
 /** Returns the names in a folder that are not of the replica that it holds: they are left alone. */
 export function foreignIn(dir: string): readonly string[] {
@@ -353,7 +358,7 @@ export function foreignIn(dir: string): readonly string[] {
     const isWithin = !isReplica && existsSync(join(dir, 'rejoin/replica.json'))
     // a node's own folder, or one with other names
     if (existsSync(join(dir, 'keys')) || !(isReplica || isWithin)) return []
-    return readdirSync(dir).filter((name) => (isWithin ? name !== 'rejoin' : !ours.has(name)))
+    return readdirSync(dir).filter((name) => (isWithin ? name !== 'rejoin' : !isOurs(name)))
   } catch (cause) {
     throw ioError(cause, 'read', dir)
   }

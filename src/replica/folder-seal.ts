@@ -16,7 +16,7 @@ import {
   signSeal,
   verifySeal
 } from '../core/index.ts'
-import { Outside, replaceFileSync, sumsPath } from '../store/index.ts'
+import { Outside, replaceFileSync, sumsNames, sumsPath } from '../store/index.ts'
 import { join } from 'node:path'
 import { readWhole } from './archive-open.ts'
 import { SealedSums } from './sealed-sums.ts'
@@ -33,7 +33,9 @@ export interface FolderSeal {
 async function stateOf(files: Outside): Promise<{ readonly sums: SealedSums; readonly heads: Digest } | undefined> {
   const heads = files.read(headsPath, maxHeadsBytes)
   if (heads === undefined || files.size(sumsPath) === undefined) return undefined
-  return { sums: await SealedSums.read(readWhole(join(files.root, sumsPath))), heads: digestOf(heads) }
+  const sums = new SealedSums()
+  for (const name of sumsNames(files)) await sums.read(readWhole(join(files.root, name)))
+  return { sums, heads: digestOf(heads) }
 }
 
 /** Vouches for all that a folder lists in SHA256SUMS; one that already has this node's seal of it keeps that. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Digest, digestParts, fromHex, hex, memberOf } from '../core/index.ts'
+import { type Digest, digestParts, fromHex, hex, type Member, memberOf } from '../core/index.ts'
 import { RejoinError } from '../core/index.ts'
 
 const lineForm = /^([0-9a-f]{64}) [ *]([^\0\r\n]{1,300})$/
@@ -45,6 +45,15 @@ export class HashSet {
       if (this.used[slot] === 1) yield this.table.subarray(slot * 32, slot * 32 + 32)
   }
 
+  /** Yields the hashes, the smallest first. */
+  *sorted(): Generator<Uint8Array, void, void> {
+    const table = Buffer.from(this.table.buffer, this.table.byteOffset, this.table.length)
+    const slots = new Uint32Array(this.size)
+    for (let slot = 0, count = 0; slot < this.used.length; slot++) if (this.used[slot] === 1) slots[count++] = slot
+    slots.sort((a, b) => table.compare(table, b * 32, b * 32 + 32, a * 32, a * 32 + 32))
+    for (const slot of slots) yield table.subarray(slot * 32, slot * 32 + 32)
+  }
+
   private grow(): void {
     const { table, used } = this
     this.used = new Uint8Array(used.length * 2)
@@ -60,36 +69,30 @@ export class HashSet {
 }
 
 /**
- * What a SHA256SUMS lists, read once as a stream and kept small: blobs as 32 bytes each. Its digest is over the lines but those of `frontiers/` and `receipts/`,
- * which importers add to a medium, and which are signed themselves.
+ * What the SHA256SUMS of a medium list, read as streams and kept small: blobs as 32 bytes each. The digest is over all lines in the order of their paths, in
+ * whatever list they stand, but those of `frontiers/` and `receipts/`, which importers add to a medium, and which are signed themselves.
  */
 export class SealedSums {
   private readonly blobs = new HashSet()
   private readonly others = new Map<string, string>()
-  digest: Digest = '' as Digest
   /** lines that name no file of a replica */
-  foreign = 0
+  private readonly strangers = new Map<string, string>()
+  private known: Digest | undefined
+  private total = 0
 
-  /** Reads a list. @throws E_DAMAGED for a line that is none · E_TOO_LARGE */
-  static async read(body: AsyncIterable<Uint8Array>): Promise<SealedSums> {
-    const sums = new SealedSums()
-    const hash = createHash('sha256')
+  /** Reads one more list. @throws E_DAMAGED for a line that is none · E_TOO_LARGE */
+  async read(body: AsyncIterable<Uint8Array>): Promise<void> {
     let rest = ''
-    let total = 0
+    this.known = undefined
     for await (const piece of body) {
-      total += piece.length
-      if (total > maxSumsBytes) throw new RejoinError('E_TOO_LARGE', `SHA256SUMS is over ${maxSumsBytes} bytes`)
+      this.total += piece.length
+      if (this.total > maxSumsBytes) throw new RejoinError('E_TOO_LARGE', `SHA256SUMS is over ${maxSumsBytes} bytes`)
       const lines = (rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1')).split('\n')
       rest = lines.pop() ?? ''
       if (rest.length > maxLineChars) throw new RejoinError('E_DAMAGED', 'SHA256SUMS has a line that is none of its lines')
-      for (const line of lines) {
-        if (!/^.{66}(?:frontiers|receipts)\//.test(line)) hash.update(`${line}\n`, 'latin1')
-        sums.line(line)
-      }
+      for (const line of lines) this.line(line)
     }
     if (rest !== '') throw new RejoinError('E_DAMAGED', 'the last line of SHA256SUMS is cut off')
-    sums.digest = `sha256:${hash.digest('hex')}` as Digest
-    return sums
   }
 
   private line(line: string): void {
@@ -97,11 +100,38 @@ export class SealedSums {
     if (sum === undefined || path === undefined)
       throw new RejoinError('E_DAMAGED', 'SHA256SUMS has a line that is none of its lines')
     const member = memberOf(path)
-    if (member === undefined) this.foreign++
-    else if (member.kind === 'blob') {
-      if (member.digest === `sha256:${sum}`) this.blobs.add(fromHex(sum) as Uint8Array)
-      else if (digestParts(member.digest).algorithm === 'sha512') this.others.set(path, sum)
-    } else if (this.others.size < maxOthers) this.others.set(path, sum)
+    if (member?.kind === 'blob' && member.digest === `sha256:${sum}`) return this.blobs.add(fromHex(sum) as Uint8Array)
+    const map = member === undefined || isWrongBlob(member) ? this.strangers : this.others
+    map.set(path, sum)
+    if (map.size > maxOthers)
+      throw new RejoinError('E_TOO_LARGE', `SHA256SUMS lists more than ${maxOthers} files that are no blobs`)
+  }
+
+  /** The digest that a seal names. */
+  get digest(): Digest {
+    return (this.known ??= this.digestNow())
+  }
+
+  private digestNow(): Digest {
+    const hash = createHash('sha256')
+    const say = (sum: string, path: string): unknown => hash.update(`${sum}  ${path}\n`, 'latin1')
+    const rest = [...this.others, ...this.strangers]
+      .filter(([path]) => !/^(?:frontiers|receipts)\//.test(path))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    let at = 0
+    for (const bytes of this.blobs.sorted()) {
+      const sum = hex(bytes)
+      const path = `blobs/sha256/${sum}`
+      for (let next = rest[at]; next !== undefined && next[0] < path; next = rest[++at]) say(next[1], next[0])
+      say(sum, path)
+    }
+    for (const [path, sum] of rest.slice(at)) say(sum, path)
+    return `sha256:${hash.digest('hex')}` as Digest
+  }
+
+  /** Lines that name no file of a replica. */
+  get foreign(): number {
+    return this.strangers.size
   }
 
   /** Files that it lists. */
@@ -129,4 +159,9 @@ export class SealedSums {
   *files(): Generator<readonly [path: string, sum: string], void, void> {
     yield* this.others
   }
+}
+
+/** A blob of SHA-256 has its name for a sum. */
+function isWrongBlob(member: Member): boolean {
+  return member.kind === 'blob' && digestParts(member.digest).algorithm === 'sha256'
 }

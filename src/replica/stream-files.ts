@@ -171,7 +171,7 @@ export class StreamFiles implements AsyncDisposable {
       return
     }
     if (member.kind === 'sums') {
-      if (this.wantsSums && this.sums === undefined && this.held.size === 0) this.sums = await SealedSums.read(file.body)
+      if (this.wantsSums && this.held.size === 0 && !this.mustFit) await (this.sums ??= new SealedSums()).read(file.body)
       return
     }
     const limit = limitOf[member.kind]

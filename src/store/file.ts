@@ -101,6 +101,8 @@ export async function syncFolder(path: string): Promise<void> {
 export interface ReplaceOptions {
   readonly durable: boolean
   readonly mode?: number
+  /** the temporary name, on the same file system; one beside the file where it is left out */
+  readonly temporary?: string
 }
 
 let temporaryCount = 0
@@ -109,8 +111,12 @@ let temporaryCount = 0
  * Replaces a file atomically: a temporary name beside it, all bytes, fsync, rename, fsync of the folder. Makes the folder when needed. Where
  * it fails, the old file stays, and nothing of the new one.
  */
-export function replaceFileSync(path: string, bytes: Uint8Array, { durable, mode = 0o644 }: ReplaceOptions): void {
-  const temporary = `${path}.${process.pid}-${temporaryCount++}.part`
+export function replaceFileSync(
+  path: string,
+  bytes: Uint8Array,
+  { durable, mode = 0o644, temporary: named }: ReplaceOptions
+): void {
+  const temporary = named ?? `${path}.${process.pid}-${temporaryCount++}.part`
   try {
     const fd = createSync(temporary, mode)
     try {
@@ -139,6 +145,15 @@ function createSync(path: string, mode: number): number {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
     mkdirSync(dirname(path), { recursive: true })
     return openSync(path, 'wx', mode)
+  }
+}
+
+/** Deletes a file, which may be gone already. @throws E_IO E_PERMISSION E_GONE */
+export function deleteFileSync(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw ioError(cause, 'delete', path)
   }
 }
 

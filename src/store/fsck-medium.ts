@@ -17,7 +17,7 @@ import { readFileRangeSync } from './file.ts'
 import { type Fault, faultOf, type FsckRun, isTemporary, namesIn } from './fsck-run.ts'
 import { Outside } from './outside.ts'
 import { partsOf } from './parts.ts'
-import { sumsPath } from './sums.ts'
+import { sumsNames } from './sums.ts'
 
 const maxSumsBytes = 256 * 1024 * 1024
 
@@ -32,7 +32,7 @@ export async function* checkMedium(run: FsckRun): AsyncGenerator<Fault, void, vo
         else yield { path: `parts/${algorithm}/${two}/${name}`, offset: 0, reason: 'the name is not a digest', code: 'E_DIGEST' }
         await run.step()
       }
-  yield* checkSums(run.root)
+  for (const name of sumsNames(new Outside(run.root))) yield* checkSums(run.root, name)
 }
 
 function* checkSigned(root: string): Generator<Fault, void, void> {
@@ -78,16 +78,16 @@ async function* checkParts(run: FsckRun, digest: Digest): AsyncGenerator<Fault, 
 }
 
 /** Each file that is listed must have the sum that is listed; those of blobs were read already. */
-function* checkSums(root: string): Generator<Fault, void, void> {
-  const bytes = readFileRangeSync(join(root, sumsPath), 0, maxSumsBytes)
+function* checkSums(root: string, list: string): Generator<Fault, void, void> {
+  const bytes = readFileRangeSync(join(root, list), 0, maxSumsBytes)
   if (bytes === undefined) return
   let offset = 0
   for (const line of Buffer.from(bytes).toString('latin1').split('\n')) {
     const [, sum, path] = /^([0-9a-f]{64}) {2}([a-z0-9._/-]+|README\.txt)$/.exec(line) ?? []
     if (line !== '' && (sum === undefined || path === undefined || path.split('/').includes('..')))
-      yield { path: sumsPath, offset, reason: 'the line is no sum of a file', code: 'E_DAMAGED' }
+      yield { path: list, offset, reason: 'the line is no sum of a file', code: 'E_DAMAGED' }
     else if (path !== undefined && !isRight(root, path, sum ?? ''))
-      yield { path: sumsPath, offset, reason: `${path} is missing or has another sum`, code: 'E_DAMAGED' }
+      yield { path: list, offset, reason: `${path} is missing or has another sum`, code: 'E_DAMAGED' }
     offset += line.length + 1
   }
 }

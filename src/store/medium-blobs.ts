@@ -89,7 +89,7 @@ export class MediumBlobs {
     try {
       const parts = partsOf(this.files, digest)
       if (parts?.sizeBytes !== sizeBytes) return undefined
-      if (parts.paths.every((path) => this.sums.lists(path))) return 'listed'
+      if (parts.paths.every((path) => this.sums.isListed(path))) return 'listed'
       return (await this.isRight(parts.paths, digest)) ? 'hashed' : undefined
     } catch (error) {
       if (codeOf(error) !== 'E_BAD_OBJECT') throw error

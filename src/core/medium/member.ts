@@ -31,6 +31,8 @@ const maxPathChars = 300
 export function memberOf(path: string): Member | undefined {
   if (path.length > maxPathChars) return undefined
   if (Object.hasOwn(rootFiles, path)) return { kind: rootFiles[path] as 'replica' }
+  // lists of blobs beside SHA256SUMS
+  if (/^SHA256SUMS\.[0-9]{4,6}$/.test(path)) return { kind: 'sums' }
   const parts = path.split('/')
   switch (parts[0]) {
     case 'logs':
