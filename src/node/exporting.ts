@@ -18,6 +18,7 @@ import {
   relist,
   sealFolder,
   Selected,
+  settleRoots,
   unlist,
   writeHeads,
   writeReadme
@@ -289,7 +290,7 @@ class Exporting {
 
   private async finish(logs: ReadonlySet<LogId>, artifacts: readonly ArtifactNeeds[], isWhole: boolean): Promise<void> {
     const { target } = this
-    if (isWhole) listRoots(target, rootsOf(artifacts, new Set()))
+    if (isWhole) await settleRoots(target, rootsOf(artifacts, new Set()))
     writeReadme(target)
     writeHeads(target)
     noteOmitted(target, this.options.choice?.omitted ?? [])

@@ -106,7 +106,7 @@ async function oneWay(from: string, to: string, stop: AbortSignal, say: (record:
       onBytes: (bytes) => pace.add({ bytes })
     })
     for (const { path, bytes } of carried) replaceFileSync(`${target.root}/${path}`, bytes, { durable: true })
-    listFrom(target, source.files)
+    await listFrom(target, source.files)
     writeReadme(target)
     writeHeads(target)
     relist(target, new Set([...logs, ...target.grown]))

@@ -10,20 +10,10 @@ import {
   maxLineBytes,
   utf8
 } from '../core/index.ts'
-import {
-  type Descriptor,
-  headLineIn,
-  OciIndex,
-  type Outside,
-  type RootChange,
-  replaceFileSync,
-  tagOfRoot
-} from '../store/index.ts'
+import { type Descriptor, headLineIn, OciIndex, type RootChange, replaceFileSync } from '../store/index.ts'
 import { FolderLog } from './folder-log.ts'
 import type { FolderReplica } from './folder-replica.ts'
 
-/** an index.json from elsewhere is not read over this */
-const maxIndexBytes = 64 * 1024 * 1024
 const maxEntriesBytes = entriesPerFile * (maxLineBytes + 1)
 
 /** An artifact that is whole on a medium, to be listed in its index.json. */
@@ -32,35 +22,23 @@ export interface ListedRoot {
   readonly tag: string | undefined
 }
 
-/** Lists artifacts in index.json, with one write; the blobs of each must be there. @throws E_NO_SPACE E_IO E_DAMAGED */
+/** Lists artifacts in index.json while a run goes on, with one write; the blobs of each must be there. @throws E_NO_SPACE E_IO E_DAMAGED */
 export function listRoots(target: FolderReplica, roots: readonly ListedRoot[]): void {
   const index = OciIndex.open(target.root)
-  const known = new Set(index.roots().map(({ digest }) => digest))
-  const changes = roots.flatMap(({ descriptor, tag }): readonly RootChange[] => {
-    if (tag !== undefined) return index.tagged(tag)?.digest === descriptor.digest ? [] : [{ kind: 'tag', tag, descriptor }]
-    return known.has(descriptor.digest) ? [] : [{ kind: 'add', descriptor }]
-  })
+  const changes = changesFor(index, roots)
   if (changes.length === 0) return
   target.sums.drop((path) => path === 'index.json')
   target.sums.write()
   index.change(changes)
 }
 
-/** Lists in index.json what another folder lists, as far as the blobs are there. What is damaged there is left out. */
-export function listFrom(target: FolderReplica, files: Outside): void {
-  let roots: readonly Descriptor[]
-  try {
-    if ((files.size('index.json') ?? 0) > maxIndexBytes) return
-    roots = OciIndex.open(files.root, { readOnly: true }).roots()
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error
-    return
-  }
-  const there = roots.filter(({ digest, size }) => target.blobs.size(digest) === size)
-  listRoots(
-    target,
-    there.map((descriptor) => ({ descriptor, tag: tagOfRoot(descriptor) }))
-  )
+/** Returns what is to be changed so that index.json lists artifacts. */
+export function changesFor(index: OciIndex, roots: readonly ListedRoot[]): readonly RootChange[] {
+  const known = new Set(index.roots().map(({ digest }) => digest))
+  return roots.flatMap(({ descriptor, tag }): readonly RootChange[] => {
+    if (tag !== undefined) return index.tagged(tag)?.digest === descriptor.digest ? [] : [{ kind: 'tag', tag, descriptor }]
+    return known.has(descriptor.digest) ? [] : [{ kind: 'add', descriptor }]
+  })
 }
 
 /** Takes everything out of the list of sums that a run may change: called before the first change. */

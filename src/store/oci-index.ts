@@ -19,6 +19,8 @@ export type RootChange =
   | { readonly kind: 'untag'; readonly tag: string }
   | { readonly kind: 'add'; readonly descriptor: Descriptor }
   | { readonly kind: 'drop'; readonly digest: Digest }
+  /** roots without a tag stand in an index of their own from now on, which is listed in their place */
+  | { readonly kind: 'nest'; readonly into: Descriptor; readonly digests: readonly Digest[] }
 
 const tagKey = 'org.opencontainers.image.ref.name'
 /** index.json is never longer than this. */
@@ -154,6 +156,10 @@ export class OciIndex {
       case 'add':
         if (isSame(this.untagged.get(change.descriptor.digest), change.descriptor)) return false
         this.untagged.set(change.descriptor.digest, change.descriptor)
+        return true
+      case 'nest':
+        for (const digest of change.digests) this.untagged.delete(digest)
+        this.untagged.set(change.into.digest, change.into)
         return true
       case 'drop': {
         const tags = [...this.byTag].flatMap(([tag, { digest }]) => (digest === change.digest ? [tag] : []))

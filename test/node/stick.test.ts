@@ -259,6 +259,64 @@ describe('a stick', () => {
     expect(readdirSync(join(second, 'receipts'))).toEqual([nodePathOf(bob.node.keys.signer.publicKey)])
   })
 
+  it('gets hardly more than what is new, and names stay where other programs look for them (STICK-19, STICK-20)', async () => {
+    const alice = await made('alice')
+    const many = async (mark: string, count: number): Promise<void> => {
+      const paths = Array.from({ length: count }, (_, i) => join(lab, `${mark}-${i}`))
+      for (const path of paths) writeFileSync(path, randomBytes(20_000))
+      for await (const record of publish(alice.node, paths, { type: 'application/x-sample' }))
+        if ('error' in record) throw new Error(JSON.stringify(record))
+    }
+    await put(alice, 'one', utf8('one'))
+    await many('first', 300)
+    const usb = stick()
+    await run(alice, 'export', { replica: usb })
+    const sizes = (): ReadonlyMap<string, readonly number[]> =>
+      new Map(
+        readdirSync(usb, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name))
+          .map((path) => [path, [statSync(path).size, statSync(path).mtimeMs]])
+      )
+    const before = sizes()
+    await many('more', 10)
+    expect((await run(alice, 'export', { replica: usb })).result).toMatchObject({ complete: true, blobs: 20 })
+    let added = 0
+    for (const [path, [size = 0, changed]] of sizes()) {
+      const [old = 0, changedBefore] = before.get(path) ?? []
+      if (changed !== changedBefore) added += path.endsWith('.ndjson') ? size - old : size
+    }
+    expect(added).toBeLessThan(1.1 * 10 * 20_000)
+    const roots = (root: string): readonly Readonly<Record<string, unknown>>[] =>
+      (
+        JSON.parse(readFileSync(join(root, 'index.json'), 'utf8')) as {
+          readonly manifests: readonly Readonly<Record<string, unknown>>[]
+        }
+      ).manifests
+    // the one with a name, the new ones, and an index of the others
+    expect(roots(usb)).toHaveLength(12)
+    const nested = roots(usb).find(({ artifactType }) => artifactType === 'application/vnd.rejoin.roots.v1+json')
+    const listed = JSON.parse(readFileSync(join(usb, 'blobs', String(nested?.['digest']).replace(':', '/')), 'utf8')) as object
+    expect(listed).toMatchObject({ schemaVersion: 2, manifests: { length: 300 } })
+    execFileSync('skopeo', ['inspect', '--raw', `oci:${usb}:apps/sample:one`])
+    expect(await Array.fromAsync(verifyFolder(usb, patient()))).toEqual([])
+    execFileSync('sh', ['-c', 'sha256sum --quiet -c SHA256SUMS*'], { cwd: usb })
+    // a carrier takes the list along; what it lists is not listed again
+    const second = stick('second')
+    await mergeFolders(usb, second, patient())
+    await mergeFolders(usb, second, patient())
+    expect(
+      roots(second)
+        .map(({ digest }) => digest)
+        .toSorted()
+    ).toEqual(
+      roots(usb)
+        .map(({ digest }) => digest)
+        .toSorted()
+    )
+    expect(await Array.fromAsync(verifyFolder(second, patient()))).toEqual([])
+  })
+
   it('has one writer at a time, and what two of them are to bring comes all the same (STICK-17)', async () => {
     const alice = await made('alice')
     const bob = await made('bob', [alice])
