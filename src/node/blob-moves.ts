@@ -5,6 +5,7 @@ import type { Verdict } from '../core/index.ts'
 import type { BlobStore, Store } from '../store/index.ts'
 
 const maxManifestBytes = 16 * 1024 * 1024
+/** blobs of one artifact that are followed */
 const maxClosure = 100_000
 
 /** Returns the digest of the artifact that an event is about, where it is about one. */
@@ -31,13 +32,15 @@ export function blobChangeOf({ event, before, after }: Changed): BlobChange | un
   return { artifact, large: [...large], before, after }
 }
 
-/** Adds the blobs of an artifact that are here to a set. */
+/** Adds the blobs of an artifact that are here to a set, which may have those of others already. */
 export async function addClosure(blobs: BlobStore, root: Digest, found: Set<Digest>): Promise<void> {
   const queue: { readonly digest: Digest; readonly isManifest: boolean }[] = [{ digest: root, isManifest: true }]
-  for (let next = queue.shift(); next !== undefined && found.size < maxClosure; next = queue.shift()) {
+  let count = 0
+  for (let next = queue.shift(); next !== undefined && count < maxClosure; next = queue.shift()) {
     const { digest, isManifest } = next
     if (found.has(digest) || !blobs.has(digest)) continue
     found.add(digest)
+    count++
     if (!isManifest) continue
     try {
       const manifest = readManifest(await blobs.readBytes(digest, maxManifestBytes))

@@ -3,7 +3,7 @@ import { addClosure, addLarge, artifactOf, privateEvents, relayedEvents } from '
 import type { VerbRecord } from './control.ts'
 import type { Node } from './node.ts'
 import { removalTypes } from './repository.ts'
-import { type LetGo, lettingGo, type Retained } from './retention.ts'
+import { type LetGo, lettingGo, type Retained, ruleOf } from './retention.ts'
 import { listRepositories, listRepository, listTags } from './tags.ts'
 import type { VerbContext } from './verbs.ts'
 
@@ -55,66 +55,80 @@ export async function* gcVerb({ node, args, signal }: VerbContext<GcArgs>): Asyn
   }
 }
 
-async function need({ blobs }: Node, event: RejoinEvent, needed: Set<Digest>): Promise<void> {
+/** An artifact that is under no rule stays, with what refers to it. */
+async function need(node: Node, event: RejoinEvent, needed: Set<Digest>): Promise<void> {
   const digest = artifactOf(event)
   if (digest === undefined) return
-  needed.add(digest)
   addLarge(event, needed)
-  await addClosure(blobs, digest, needed)
+  await keep(node, digest, needed)
 }
 
+/** Goes over the logs and then over one repository after the other, so that what it keeps in memory is what it comes to: digests. */
 async function planOf(node: Node, nowMs: number): Promise<Plan> {
-  const { blobs, store, config } = node
+  const { store, config } = node
   const needed = new Set<Digest>()
-  const named = new Map<Digest, RejoinEvent[]>()
-  for (const events of [relayedEvents(store), privateEvents(store)])
-    for (const event of events) {
-      const digest = artifactOf(event)
-      if (digest === undefined || removalTypes.has(event.type)) continue
-      // what is in no repository is under no rule
-      const { repository } = event.data
-      if (typeof repository !== 'string' || !isRepository(repository)) await need(node, event, needed)
-      const of = named.get(digest)
-      if (of === undefined) named.set(digest, [event])
-      else of.push(event)
-    }
+  for (const event of publishing(node)) {
+    // what is in no repository is under no rule
+    const { repository } = event.data
+    if (typeof repository !== 'string' || !isRepository(repository)) await need(node, event, needed)
+  }
   for (const { entries } of store.places.held.list()) for (const { line } of entries) await need(node, parseEvent(line), needed)
   const letGo: LetGo[] = []
-  const kept: { readonly digest: Digest; readonly repository: string }[] = []
   for (const repository of await listRepositories(node)) {
     const artifacts = await retainedOf(node, repository)
     const going = lettingGo(artifacts, config.retention, nowMs)
     letGo.push(...going)
     const gone = new Set(going.map(({ digest }) => digest))
-    kept.push(...artifacts.filter(({ digest }) => !gone.has(digest)))
+    for (const { digest } of artifacts) if (!gone.has(digest)) await keep(node, digest, needed)
   }
-  // what refers to something that is kept is kept with it, and so is what an index names
-  for (const { digest } of kept) {
-    for (const event of named.get(digest) ?? []) addLarge(event, needed)
+  const dropped = new Set<Digest>()
+  for (const event of publishing(node)) {
+    const digest = artifactOf(event) as Digest
+    if (needed.has(digest)) addLarge(event, needed)
+    else dropped.add(digest)
+  }
+  return { artifacts: letGo.filter(({ digest }) => !needed.has(digest)), dropped, needed }
+}
+
+/** Yields the events that put an artifact somewhere. */
+function* publishing({ store }: Node): Generator<RejoinEvent, void, void> {
+  for (const events of [relayedEvents(store), privateEvents(store)])
+    for (const event of events) if (artifactOf(event) !== undefined && !removalTypes.has(event.type)) yield event
+}
+
+/** What refers to something that is kept is kept with it, and so is what an index names. */
+async function keep({ blobs, store }: Node, root: Digest, needed: Set<Digest>): Promise<void> {
+  const queue = [root]
+  const seen = new Set(queue)
+  for (let digest = queue.pop(); digest !== undefined; digest = queue.pop()) {
     if (!needed.has(digest)) await addClosure(blobs, digest, needed)
+    needed.add(digest)
     for (const { log, index } of await store.index.referrers(digest)) {
       const line = store.lineOf(log, index)
-      const event = line && parseEvent(line)
-      const referrer = event && artifactOf(event)
-      if (referrer !== undefined && !needed.has(referrer)) kept.push({ digest: referrer, repository: '' })
+      const referrer = line && artifactOf(parseEvent(line))
+      if (referrer === undefined || seen.has(referrer)) continue
+      seen.add(referrer)
+      queue.push(referrer)
     }
-    needed.add(digest)
   }
-  const artifacts = letGo.filter(({ digest }) => !needed.has(digest))
-  return { artifacts, dropped: new Set([...named.keys()].filter((digest) => !needed.has(digest))), needed }
 }
 
 async function retainedOf(node: Node, repository: string): Promise<readonly Retained[]> {
-  const tags = Map.groupBy(await listTags(node, repository), ({ digest }) => digest)
+  const rule = ruleOf(repository, node.config.retention)
+  const tags = rule && Map.groupBy(await listTags(node, repository), ({ digest }) => digest)
   const found: Retained[] = []
   for (const { digest, event } of (await listRepository(node, repository)) ?? []) {
-    const blobs = new Set<Digest>()
-    await addClosure(node.blobs, digest, blobs)
-    const sizeBytes = [...blobs].reduce((sum, blob) => sum + (node.blobs.size(blob) ?? 0), 0)
-    const own = (tags.get(digest) ?? []).map(({ tag, winner }) => ({ tag, hlc: winner.event.hlc }))
+    const own = (tags?.get(digest) ?? []).map(({ tag, winner }) => ({ tag, hlc: winner.event.hlc }))
+    const sizeBytes = rule === undefined ? 0 : await sizeOf(node.blobs, digest)
     found.push({ repository, digest, hlc: event.event.hlc, tags: own, sizeBytes })
   }
   return found
+}
+
+async function sizeOf(blobs: Node['blobs'], digest: Digest): Promise<number> {
+  const found = new Set<Digest>()
+  await addClosure(blobs, digest, found)
+  return [...found].reduce((sum, blob) => sum + (blobs.size(blob) ?? 0), 0)
 }
 
 async function sweep(

@@ -37,22 +37,29 @@ function matchPin(reference: string, pin: string): boolean {
   )
 }
 
+/** Returns the rule that a repository is under, the first that fits. */
+export function ruleOf(repository: string, { rules }: Pick<RetentionConfig, 'rules'>): RetentionRule | undefined {
+  return rules.find(({ repositories }) => matchGlob(repository, repositories))
+}
+
 /**
  * Returns the artifacts of one repository that its rule lets go; none where no rule fits. Pins go before everything.
  * @see protocols/registry.md#REG-41
  */
 export function lettingGo(artifacts: readonly Retained[], { pins, rules }: RetentionConfig, nowMs: number): readonly LetGo[] {
-  const rule = rules.find(({ repositories }) => artifacts[0] !== undefined && matchGlob(artifacts[0].repository, repositories))
+  const rule = artifacts[0] && ruleOf(artifacts[0].repository, { rules })
   if (rule === undefined) return []
   const reasons = new Map<Retained, LetGo['reason']>()
   const free = artifacts.filter((one) => !isPinned(one, pins))
+  const lastTagged = rule.keepTags === undefined ? undefined : lastTaggedOf(artifacts, rule.keepTags)
   for (const one of free) {
-    const reason = reasonOf(one, rule, artifacts, nowMs)
+    const reason = reasonOf(one, rule, lastTagged, nowMs)
     if (reason !== undefined) reasons.set(one, reason)
   }
   const maxBytes = rule.maxBytes === undefined ? undefined : parseSize(rule.maxBytes)
   if (maxBytes !== undefined) {
-    let sizeBytes = artifacts.filter((one) => !free.includes(one)).reduce((sum, one) => sum + one.sizeBytes, 0)
+    const pinned = new Set(artifacts).difference(new Set(free))
+    let sizeBytes = [...pinned].reduce((sum, one) => sum + one.sizeBytes, 0)
     for (const one of free.filter((each) => !reasons.has(each)).toSorted(newestFirst)) {
       sizeBytes += one.sizeBytes
       if (sizeBytes > maxBytes) reasons.set(one, 'size')
@@ -61,18 +68,25 @@ export function lettingGo(artifacts: readonly Retained[], { pins, rules }: Reten
   return [...reasons].map(([one, reason]) => ({ ...one, reason }))
 }
 
+/** Returns the artifacts under the tags of a repository that were set last. */
+function lastTaggedOf(artifacts: readonly Retained[], count: number): ReadonlySet<Digest> {
+  const tagged = artifacts.flatMap(({ digest, tags }) => tags.map(({ hlc }) => ({ digest, hlc })))
+  return new Set(
+    tagged
+      .toSorted(newestFirst)
+      .slice(0, count)
+      .map(({ digest }) => digest)
+  )
+}
+
 function reasonOf(
   one: Retained,
-  { keepTags, keepFor }: RetentionRule,
-  all: readonly Retained[],
+  { keepFor }: RetentionRule,
+  lastTagged: ReadonlySet<Digest> | undefined,
   nowMs: number
 ): LetGo['reason'] | undefined {
   const isYoung =
     keepFor !== undefined && nowMs - msOfHlc(one.hlc as never) < (parseDuration(keepFor) ?? Number.POSITIVE_INFINITY)
-  if (keepTags === undefined) return keepFor === undefined || isYoung ? undefined : 'age'
-  const kept = all
-    .flatMap(({ digest, tags }) => tags.map((tag) => ({ digest, ...tag })))
-    .toSorted(newestFirst)
-    .slice(0, keepTags)
-  return isYoung || kept.some(({ digest }) => digest === one.digest) ? undefined : 'tags'
+  if (lastTagged === undefined) return keepFor === undefined || isYoung ? undefined : 'age'
+  return isYoung || lastTagged.has(one.digest) ? undefined : 'tags'
 }

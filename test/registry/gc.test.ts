@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { parseDigest } from '../../src/core/index.ts'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Digest, parseDigest } from '../../src/core/index.ts'
+import { addClosure } from '../../src/node/blob-moves.ts'
 import { type RetentionConfig, runVerb } from '../../src/node/index.ts'
 import { lettingGo, type Retained } from '../../src/node/retention.ts'
-import { expectFault, fresh, type Made, Registry } from './conformance/client.ts'
+import { digestOf, expectFault, fresh, type Made, Registry } from './conformance/client.ts'
 import { Site } from './site.ts'
 
 const never = new AbortController().signal
@@ -48,6 +51,21 @@ describe('rejoin gc', () => {
     expect((await registry.ask('GET', '/v2/team/multi/manifests/all')).status).toBe(200)
     expect((await gc(site)).at(-1)).toMatchObject({ blobs: 0 })
     expect(await site.faults()).toEqual([])
+  })
+
+  it('REG-40: keeps documents that are in no repository, and all of an artifact however many blobs others need', async () => {
+    await using site = await Site.open('gc')
+    const file = join(site.root, 'tmp/notes.txt')
+    writeFileSync(file, 'what changed')
+    const args = { files: [file], options: { type: 'text/plain' } }
+    for await (const record of runVerb(site.node, site.live, 'publish', args, never)) expect(record.kind).toBe('result')
+    expect((await gc(site)).at(-1)).toMatchObject({ blobs: 0, kept: 3 })
+    expect(has(site, digestOf('what changed'))).toBe(true)
+    const image = await new Registry(site.url).pushed('team/app', 'v1')
+    const others = Array.from({ length: 100_000 }, (_, i) => `sha256:${String(i).padStart(64, '0')}` as Digest)
+    const found = new Set(others)
+    await addClosure(site.node.blobs, parseDigest(image.digest), found)
+    expect(found.has(parseDigest(layerOf(image)))).toBe(true)
   })
 
   it('REG-41 REG-42: keeps as many tags as the rule says, what is pinned, and what refers to what is kept', async () => {
