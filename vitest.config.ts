@@ -51,6 +51,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     reporters: ['default', './test/reporter.ts'],
+    globalSetup: './test/bundle.ts',
     ...(folder !== undefined && { env: { TMPDIR: folder } }),
     // in the order of their names; what a file of `shared` imports is evaluated once in a process, which halved what such files cost
     projects: [

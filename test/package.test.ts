@@ -88,25 +88,21 @@ afterAll(() => rmSync(lab, { recursive: true, force: true }))
 describe('the published package', () => {
   it('has what it runs, its formats and its documentation, and nothing else', () => {
     expect(packed).toEqual(
-      expect.arrayContaining(['dist/cli/main.js', 'dist/store/hash-worker.js', 'protocols/README.md', 'LICENSE'])
+      expect.arrayContaining(['dist/cli/main.js', 'dist/cli/hash-worker.js', 'protocols/README.md', 'LICENSE'])
     )
     expect(
       packed.filter(
-        (path) => !/^(dist\/.+\.(js|d\.ts)|protocols\/.+|(package\.json|README\.md|CHANGELOG\.md|LICENSE))$/.test(path)
+        (path) => !/^(dist\/cli\/[^/]+\.js|protocols\/.+|(package\.json|README\.md|CHANGELOG\.md|LICENSE))$/.test(path)
       )
     ).toEqual([])
-    const sources = readdirSync(join(project, 'src'), { recursive: true, encoding: 'utf8' }).filter(
-      (name) => name.endsWith('.ts') && !name.endsWith('.d.ts')
-    )
-    expect(sources.length).toBeGreaterThan(100)
-    for (const name of sources) expect(packed).toContain(`dist/${name.replace(/\.ts$/, '.js')}`)
+    expect(packed.filter((path) => path.startsWith('dist/')).length).toBeLessThan(150)
   })
 
   it('brings every package that its code imports', () => {
     const imported = new Set<string>()
     for (const path of packed.filter((name) => name.endsWith('.js')))
       for (const [, name = ''] of readFileSync(join(installed, path), 'utf8').matchAll(
-        /(?:\bfrom |\bimport |\bimport\(|\bload\()'((?:@[^/']+\/)?[^./'][^/':]*)(?:\/[^']*)?'/g
+        /(?:\bfrom |\bimport |\bimport\(|\bload\()["']((?:@[^/"']+\/)?[^./"'][^/"':]*)(?:\/[^"']*)?["']/g
       ))
         imported.add(name)
     expect(imported.size).toBeGreaterThan(15)

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, it } from 'vitest'
+import { main } from './command-line.ts'
 
 const project = resolve(import.meta.dirname, '..')
 const readme = readFileSync(join(project, 'README.md'), 'utf8')
@@ -83,7 +84,7 @@ const pages = new Map<string, string>()
 function help(...words: readonly string[]): string {
   const known = pages.get(words.join(' '))
   if (known !== undefined) return known
-  const { stdout, status } = spawnSync(process.execPath, [join(project, 'src/cli/main.ts'), ...words, '--help'], {
+  const { stdout, status } = spawnSync(process.execPath, [main, ...words, '--help'], {
     encoding: 'utf8',
     env: environment
   })

@@ -13,7 +13,7 @@ export interface Subject {
   readonly end: () => Promise<void>
 }
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts')
+const main = join(import.meta.dirname, '../../dist/cli/main.js')
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

@@ -7,7 +7,7 @@ import { Node } from '../../src/node/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
 import { fill, makeNode, type Row } from './rows.ts'
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts')
+const main = join(import.meta.dirname, '../../dist/cli/main.js')
 const kinds = ['vex', 'manifest', 'receipt', 'job', 'result', 'bundle', 'usage', 'attestation', 'sbom']
 
 /** Ten rules, of which the last but one holds for every other event. */

@@ -139,7 +139,7 @@ async function startRow(root: string): Promise<readonly Row[]> {
   const child = spawn(
     process.execPath,
     [
-      join(import.meta.dirname, '../../src/cli/main.ts'),
+      join(import.meta.dirname, '../../dist/cli/main.js'),
       'up',
       '--data',
       root,

@@ -20,7 +20,7 @@ import { Node } from '../../src/node/index.ts'
 import { type Row, introduce, makeNode } from './rows.ts'
 import { annexSeconds, copySeconds, hashSeconds, nncpSeconds, rsyncSeconds, skopeoSeconds } from './stick-peers.ts'
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts')
+const main = join(import.meta.dirname, '../../dist/cli/main.js')
 const mebibyte = 1024 * 1024
 
 /** What a command came to: seconds, bytes that it wrote anywhere, and its peak memory. */

@@ -79,6 +79,7 @@ export function* decideAtForges(
   words: readonly string[],
   onAccepted: (setting: ForgeSetting) => void
 ): Generator<VerbRecord> {
+  if (words.length === 0) return
   if (keep)
     throw new RejoinError('E_USAGE', 'what a forge has is taken and passed on, or not taken: --keep is for events of others')
   const found = words.flatMap((word) => named(node, word))

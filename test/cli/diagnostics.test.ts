@@ -1,11 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { resolve } from 'node:path'
 import { execPath } from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Ended, Lab, type Printed } from '../e2e/process.ts'
+import { main } from '../command-line.ts'
 
 // What a node says about itself on standard error: JSON lines, or words where that is a terminal.
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const lab = new Lab()
 beforeAll(async () => void (await lab.init('node')))
 afterAll(async () => await lab[Symbol.asyncDispose]())

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { main } from '../command-line.ts'
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts')
 let root = ''
 
 function run(...args: readonly string[]): {

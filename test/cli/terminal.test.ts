@@ -8,8 +8,8 @@ import { notice, print, printable, printError, printJson, progress } from '../..
 import { RejoinError } from '../../src/core/index.ts'
 import { Node } from '../../src/node/index.ts'
 import { holds } from '../property.ts'
+import { main } from '../command-line.ts'
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts')
 /** What a terminal obeys, what turns the order of letters, and what is not seen. */
 const steering = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/
 const evil = 'a\u001b]0;owned\u0007\u009b2J\u202egpj.exe\u2066\u200b\r\n\u061crejoin: ok'

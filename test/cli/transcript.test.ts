@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { env, execPath } from 'node:process'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { sharedPath } from '../shared.ts'
+import { main } from '../command-line.ts'
 
 // Each *.md here is a session in one shell. A line `$ command` is run, and what follows is what it prints, standard error included:
 // `…` stands for anything within a line, a line of only `…` for any lines, and a last line `[exit N]` for an exit code other than 0.
 // UPDATE=1 writes what is really printed into the pages; read the difference before committing it.
 
 const folder = import.meta.dirname
-const main = resolve(folder, '../../src/cli/main.ts')
 
 interface Step {
   readonly command: string

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { env, execPath } from 'node:process'
-import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { Lab } from './process.ts'
+import { main } from '../command-line.ts'
 
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = promisify(execFile)
 
 test('an archive goes through a pipe into a node that is up, and standard output has nothing else (ARCHIVE-11, CLI-30, CLI-31)', {

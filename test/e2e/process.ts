@@ -2,12 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { env, execPath } from 'node:process'
 import { createInterface } from 'node:readline'
 import { expect } from 'vitest'
-
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
+import { main } from '../command-line.ts'
 
 /** A JSON record that a command printed. */
 export type Printed = Readonly<Record<string, unknown>>

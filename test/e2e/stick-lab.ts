@@ -2,12 +2,11 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { env, execPath } from 'node:process'
 import { expect } from 'vitest'
 import { type Ended, Lab, type Printed, recordsOf } from './process.ts'
-
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
+import { main } from '../command-line.ts'
 
 /** The seed of this run: every test that chooses at random says it. */
 export const seed: number = Number(env['SEED'] ?? Math.floor(Math.random() * 1e9))

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { execPath } from 'node:process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,8 +11,8 @@ import { Node, publish } from '../../src/node/index.ts'
 import { filesOfTar } from '../artifact/tar.ts'
 import { tool } from '../registry/tools.ts'
 import { type LabImage, labImage, labIndex, layoutFolder } from './cnab-lab.ts'
+import { main } from '../command-line.ts'
 
-const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = promisify(execFile)
 
 const image = labImage('hello.txt', 'hello from the image\n')
