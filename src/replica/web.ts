@@ -9,10 +9,13 @@ import {
   type HeadLine,
   headsPath,
   type LogId,
+  maxFrontierBytes,
   maxHeadsBytes,
+  maxReceiptBytes,
   maxUrgentBytes,
   type Offer,
   parseHeads,
+  partsPath,
   RejoinError,
   textOf
 } from '../core/index.ts'
@@ -22,6 +25,7 @@ import type { FileHead, FileReplica, Waiting } from './file-replica.ts'
 import type { Validator, WebClient } from './web-client.ts'
 import type { WebPlace } from './web-entries.ts'
 import { WebLog } from './web-log.ts'
+import { type SignedPaths, signedPathsOf } from './web-signed.ts'
 
 /** What a reader remembers of a folder on the web. */
 export interface WebMemory {
@@ -32,15 +36,16 @@ export interface WebMemory {
 
 const maxReplicaBytes = 64 * 1024
 const maxUrgent = 200
+const maxParts = 65_536
 /** small blobs that are fetched ahead of who asks for them one by one */
 const aheadCount = 12
 
 /** A blob of which the answer came: its bytes too, where it is small. */
-type Came = { readonly size: number; readonly bytes: Uint8Array | undefined } | undefined
+type Came = { readonly size: number; readonly bytes: Uint8Array | undefined; readonly partBytes?: number } | undefined
 
 /**
- * A folder that a web server serves, as a replica of files that can only be read. Logs are found by the file `heads`; frontiers and receipts, which no file
- * lists, are not read.
+ * A folder that a web server serves, as a replica of files that can only be read. Logs are found by the file `heads`; frontiers and receipts by SHA256SUMS, where
+ * there is one.
  * @see protocols/web.md
  */
 export class WebFolder implements FileReplica {
@@ -56,6 +61,7 @@ export class WebFolder implements FileReplica {
   private expected: readonly Digest[] = []
   private readonly expectedAt = new Map<Digest, number>()
   private readonly coming = new Map<Digest, Promise<Came>>()
+  private signedPaths: SignedPaths | undefined
 
   private constructor(
     client: WebClient,
@@ -170,9 +176,24 @@ export class WebFolder implements FileReplica {
     return await coming
   }
 
-  /** One request gives size and bytes; a large blob is asked for again when it is read. */
+  /** One request gives size and bytes; a large blob is asked for again when it is read. What is not in `blobs/` may be in `parts/`. */
   private async fetchBlob(digest: Digest): Promise<Came> {
-    const path = blobPath(digest)
+    const whole = await this.fetchFile(blobPath(digest))
+    if (whole !== undefined) return whole
+    const first = await this.fetchFile(partsPath(digest, 0))
+    let size = first?.size ?? 0
+    // all but the last one have the same size, a multiple of 1 MiB
+    for (let part = 1, last = size; size > 0 && last === first?.size && last % chunkBytes === 0 && part < maxParts; part++) {
+      const next = await this.fetchFile(partsPath(digest, part))
+      if (next === undefined) break
+      last = next.size
+      size += last
+    }
+    if (first === undefined || size === first.size) return first && { ...first, partBytes: size }
+    return { size, bytes: undefined, partBytes: first.size }
+  }
+
+  private async fetchFile(path: string): Promise<Came> {
     const answer = await this.client.ask(path)
     if (answer.status === 404) return undefined
     const { sizeBytes } = answer
@@ -188,27 +209,32 @@ export class WebFolder implements FileReplica {
     signal.throwIfAborted()
     const came = await (this.coming.get(digest) ?? this.fetchBlob(digest))
     this.coming.delete(digest)
-    if (came === undefined) throw this.absent(digest)
+    if (came === undefined) throw this.absent(blobPath(digest))
     if (came.bytes !== undefined) {
       yield came.bytes.subarray(fromByte)
       return
     }
-    for await (const piece of this.pieces(digest, fromByte, came.size)) {
-      yield piece
-      signal.throwIfAborted()
+    const { size, partBytes } = came
+    for (let start = 0, part = 0; start < size; start += partBytes ?? size, part++) {
+      const bytes = Math.min(partBytes ?? size, size - start)
+      if (fromByte >= start + bytes) continue
+      const path = partBytes === undefined ? blobPath(digest) : partsPath(digest, part)
+      for await (const piece of this.pieces(path, Math.max(0, fromByte - start), bytes)) {
+        yield piece
+        signal.throwIfAborted()
+      }
     }
   }
 
-  private absent(digest: Digest): RejoinError {
-    return new RejoinError('E_NOT_FOUND', `${this.name}${blobPath(digest)} is not there`)
+  private absent(path: string): RejoinError {
+    return new RejoinError('E_NOT_FOUND', `${this.name}${path} is not there`)
   }
 
-  /** Yields a large blob in pieces of 1 MiB. */
-  private async *pieces(digest: Digest, fromByte: number, size: number): AsyncGenerator<Uint8Array, void, void> {
-    const path = blobPath(digest)
+  /** Yields a large file in pieces of 1 MiB. */
+  private async *pieces(path: string, fromByte: number, size: number): AsyncGenerator<Uint8Array, void, void> {
     const answer = await this.client.ask(path, { from: fromByte })
     try {
-      if (answer.status === 404) throw this.absent(digest)
+      if (answer.status === 404) throw this.absent(path)
       let skip = fromByte - answer.from
       let at = fromByte
       let piece = Buffer.allocUnsafe(Math.min(chunkBytes, size - at))
@@ -242,20 +268,37 @@ export class WebFolder implements FileReplica {
       ...(fork ? [forkPath(log)] : []),
       ...(closed ? [closedPath(log)] : [])
     ])
-    for (const path of paths.slice(0, maxUrgent)) {
-      signal.throwIfAborted()
-      const bytes = await this.client.read(path, maxUrgentBytes).catch((error: unknown) => {
-        faultIn(error, path)
-        // no record either, as who takes it finds and tells
-        return new Uint8Array(0)
-      })
-      if (bytes !== undefined) yield bytes
-    }
+    // no record either where it can't be read, as who takes it finds and tells
+    for (const path of paths.slice(0, maxUrgent)) yield* this.fileOf(path, maxUrgentBytes, signal, new Uint8Array(0))
   }
 
-  async *frontiers(): AsyncGenerator<Uint8Array, void, void> {}
+  async *frontiers({ signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
+    for (const path of (await this.signed()).frontiers) yield* this.fileOf(path, maxFrontierBytes, signal)
+  }
 
-  async *receipts(): AsyncGenerator<Uint8Array, void, void> {}
+  async *receipts({ signal }: Waiting): AsyncGenerator<Uint8Array, void, void> {
+    for (const path of (await this.signed()).receipts) yield* this.fileOf(path, maxReceiptBytes, signal)
+  }
+
+  /** Yields a small file where it is there; what can't be read is passed over. */
+  private async *fileOf(
+    path: string,
+    maxBytes: number,
+    signal: AbortSignal,
+    instead?: Uint8Array
+  ): AsyncGenerator<Uint8Array, void, void> {
+    signal.throwIfAborted()
+    const bytes = await this.client.read(path, maxBytes).catch((error: unknown) => {
+      faultIn(error, path)
+      return instead
+    })
+    if (bytes !== undefined) yield bytes
+  }
+
+  private async signed(): Promise<SignedPaths> {
+    this.signedPaths ??= await signedPathsOf(this.client)
+    return this.signedPaths
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const came of this.coming.values()) await came.catch(() => {})

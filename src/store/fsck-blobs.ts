@@ -9,6 +9,7 @@ import {
   type Json,
   type JsonObject,
   leavesPath,
+  partsPath,
   RejoinError,
   sha256
 } from '../core/index.ts'
@@ -20,6 +21,8 @@ import { readFileRangeSync } from './file.ts'
 import { type Fault, faultOf, type FsckRun, isTemporary, namesIn } from './fsck-run.ts'
 import { parseJson } from './fsck-settings.ts'
 import { maxIndexBytes } from './oci-index.ts'
+import { Outside } from './outside.ts'
+import { partsOf } from './parts.ts'
 
 const algorithms = ['sha256', 'sha512'] as const
 const maxManifestBytes = 4 * 1024 * 1024
@@ -143,11 +146,19 @@ function rootFault(root: string, descriptor: Json): string | undefined {
     return 'a root is not {mediaType, digest, size}'
   refuseMisspelled(descriptor, ['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'artifactType', 'platform'])
   if (isObject(annotations)) refuseMisspelled(annotations, [tagKey])
-  const found = findBlob(root, digest)
-  if (found?.place !== 'shared') return `the root ${digest} is not here`
+  const found = sharedBlob(root, digest)
+  if (found === undefined) return `the root ${digest} is not here`
   if (found.sizeBytes !== size) return `the root ${digest} has ${found.sizeBytes} bytes, not ${JSON.stringify(size)}`
   const said = mediaTypeIn(found.path, found.sizeBytes)
   return said === undefined || said === mediaType ? undefined : `the root ${digest} says that it is ${said}`
+}
+
+/** Returns the file of a blob that is passed on: that of `blobs/`, or on a medium the first one of `parts/`, with the size of all of them. */
+function sharedBlob(root: string, digest: Digest): { readonly path: string; readonly sizeBytes: number } | undefined {
+  const found = findBlob(root, digest)
+  if (found !== undefined) return found.place === 'shared' ? found : undefined
+  const parts = partsOf(new Outside(root), digest)
+  return parts && { path: join(root, partsPath(digest, 0)), sizeBytes: parts.sizeBytes }
 }
 
 function mediaTypeIn(path: string, sizeBytes: number): string | undefined {
