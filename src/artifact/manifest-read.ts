@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject, parseStrict } from '../core/index.ts'
 import { malformed, type OciDescriptor, parseAnnotations, parseDescriptor, parseMediaType } from './descriptor.ts'
+import { isMediaType } from './media-type.ts'
 import { maxDocumentBytes, maxDocumentDepth } from './recognised.ts'
 
 /** The largest manifest or index that is read, 4 MiB: what registries take. */
@@ -73,6 +74,23 @@ function parseManifest(bytes: Uint8Array, maxBytes: number): Manifest {
  */
 export function readManifest(bytes: Uint8Array): Manifest {
   return parseManifest(bytes, maxManifestBytes)
+}
+
+const plainConfigs: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+  'application/vnd.oci.empty.v1+json'
+])
+
+/**
+ * Returns what an artifact is: what its manifest says itself, else the type of a config that is not an image's, else the annotation that index writers used before OCI 1.1;
+ * undefined for an image.
+ */
+export function artifactTypeOf({ artifactType, config, annotations }: Manifest): string | undefined {
+  if (artifactType !== undefined) return artifactType
+  if (config !== undefined) return plainConfigs.has(config.mediaType) ? undefined : config.mediaType
+  const said = annotations['org.opencontainers.artifactType']
+  return said !== undefined && isMediaType(said) ? said : undefined
 }
 
 /** A root of an image layout. */

@@ -37,6 +37,8 @@ export function addContentCommands(add: Add, action: Action): void {
   add('log [log]', 'list events of one log or of all')
     .option('-f, --follow', 'go on as events arrive')
     .option('--last <count>', 'only the newest of each log')
+    .option('--installations', 'the installations that CNAB claims are about, each with its last state')
+    .option('--installation <name>', 'the CNAB claims of one installation, with their results')
     .action(
       action(
         async (context, name: string | undefined, flags: object) =>

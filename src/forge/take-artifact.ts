@@ -1,3 +1,4 @@
+import { artifactTypeOf } from '../artifact/index.ts'
 import { encodeEvent, forgeAuthor, type JsonObject, type RejoinEvent, type Verdict } from '../core/index.ts'
 import { afterOthers, appendOwn, draftOf, eventOfDraft, rootChange } from '../node/index.ts'
 import type { Draft } from '../store/index.ts'
@@ -11,11 +12,6 @@ export interface TakenArtifact {
 }
 
 const maxLayerBytes = 64 * 1024 * 1024
-const imageConfigs: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.config.v1+json',
-  'application/vnd.docker.container.image.v1+json',
-  'application/vnd.oci.empty.v1+json'
-])
 
 /** How an artifact is taken. */
 export interface TakeOptions {
@@ -83,8 +79,7 @@ function draftFor(
   closure: Closure | undefined
 ): Draft {
   const root = closure?.root
-  const config = root?.config?.mediaType
-  const artifactType = root?.artifactType ?? (config === undefined || imageConfigs.has(config) ? undefined : config)
+  const artifactType = root && artifactTypeOf(root)
   const more: JsonObject = { forge: client.origin, ...(root?.subject !== undefined && { refers: root.subject.digest }) }
   const options = { repository, ...(tag !== undefined && { tag }) }
   return draftOf('forge.seen', { mediaType, digest, size: bytes.length }, artifactType, options, closure?.large ?? [], more)

@@ -2,6 +2,7 @@ import {
   type Bundle,
   configOfBundle,
   imagesOfBundle,
+  type Manifest,
   maxManifestBytes,
   type PlacedImage,
   readBundle,
@@ -20,6 +21,7 @@ const registryShape = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1
 export interface OpenedBundle {
   readonly bundle: Bundle
   /** its bundle.json */
+  readonly bytes: Uint8Array
   readonly config: { readonly digest: Digest; readonly size: number }
   readonly images: readonly PlacedImage[]
 }
@@ -38,15 +40,28 @@ export async function openBundle(node: Node, digest: Digest, bring: (digest: Dig
       })
     return await node.blobs.readBytes(wanted, maxBytes)
   }
-  const index = readManifest(await read(digest, maxManifestBytes))
-  const named = configOfBundle(index)
-  const config = named && readManifest(await read(named.digest, maxManifestBytes)).config
-  if (config === undefined)
+  const bundle = await bundleOf(readManifest(await read(digest, maxManifestBytes)), read)
+  if (bundle === undefined)
     throw new RejoinError('E_DOCUMENT', `${digest} is no index of a CNAB bundle`, {
       hint: 'rejoin publish BUNDLE.tgz makes one of a thick bundle'
     })
-  const bundle = readBundle(await read(config.digest, maxBundleBytes))
-  return { bundle, config, images: imagesOfBundle(index, bundle) }
+  return bundle
+}
+
+/**
+ * Returns the bundle of an index, undefined where it is of none.
+ * @throws E_DOCUMENT where its parts contradict each other, and what reading throws
+ */
+export async function bundleOf(
+  index: Manifest,
+  read: (digest: Digest, maxBytes: number) => Promise<Uint8Array>
+): Promise<OpenedBundle | undefined> {
+  const named = configOfBundle(index)
+  const config = named && readManifest(await read(named.digest, maxManifestBytes)).config
+  if (config === undefined) return undefined
+  const bytes = await read(config.digest, maxBundleBytes)
+  const bundle = readBundle(bytes)
+  return { bundle, bytes, config, images: imagesOfBundle(index, bundle) }
 }
 
 /** Returns where this node's registry is reached, undefined where it has none or listens on all addresses. */

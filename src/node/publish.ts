@@ -1,6 +1,6 @@
 import { lstat, open, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { artifactManifest, emptyConfig, ociLayoutRoots, readManifest, type Recognised, recognise } from '../artifact/index.ts'
+import { basename } from 'node:path'
+import { artifactManifest, emptyConfig, readManifest, type Recognised, recognise } from '../artifact/index.ts'
 import {
   chunkBytes,
   type Digest,
@@ -13,10 +13,10 @@ import {
 } from '../core/index.ts'
 import { type Descriptor, type Draft, ioError, type StoredBlob, type Written } from '../store/index.ts'
 import type { Node } from './node.ts'
-import { blobsIn, mustMayPublishLayout } from './layout-check.ts'
 import { relocationOf } from './bundle.ts'
 import { mustMayPublish } from './publish-check.ts'
 import { draftOf, type PublishOptions, rootChange, type Staged } from './publish-draft.ts'
+import { stageLayout } from './publish-layout.ts'
 import { isThickBundle, stageThick } from './publish-thick.ts'
 import { afterOthers } from './tags.ts'
 
@@ -220,64 +220,6 @@ interface Described {
 
 /** stands for the digest of a file that is only read when it is stored */
 const unknownDigest = parseDigest(`sha256:${'0'.repeat(64)}`)
-
-/** Takes in an OCI image layout: every blob that its roots need, each with its digest checked. */
-async function stageLayout(node: Node, folder: string, options: PublishOptions): Promise<readonly Staged[]> {
-  const index = await readFile(join(folder, 'index.json')).catch(() => {
-    throw new RejoinError('E_DOCUMENT', `${folder} is no OCI image layout: it has no index.json`)
-  })
-  const staged: Staged[] = []
-  for (const root of ociLayoutRoots(index)) {
-    const tag =
-      options.tag ??
-      (options.repository !== undefined && root.refName !== undefined && isTag(root.refName) ? root.refName : undefined)
-    const named = { ...options, ...(tag !== undefined && { tag }) }
-    const descriptor: Descriptor = { mediaType: root.mediaType, digest: root.digest, size: root.size }
-    await mustMayPublishLayout(node, folder, blobsIn(folder), root.digest, (digest) =>
-      draftOf('manifest.published', { ...descriptor, digest }, root.artifactType, named, [], {})
-    )
-    const blobs: StoredBlob[] = []
-    const refers = await takeClosure(node, folder, root.digest, blobs)
-    const draft = draftOf('manifest.published', descriptor, root.artifactType, named, blobs, {
-      ...(root.refName !== undefined && { title: root.refName.slice(0, 200) }),
-      ...(refers !== undefined && { refers })
-    })
-    staged.push({
-      file: folder,
-      format: 'oci-layout',
-      artifactType: root.artifactType ?? root.mediaType,
-      descriptor,
-      draft,
-      root: rootChange(descriptor, named),
-      warnings: []
-    })
-  }
-  if (staged.length === 0) throw new RejoinError('E_DOCUMENT', `${folder}: index.json lists nothing`)
-  return staged
-}
-
-const maxClosure = 10_000
-
-async function takeClosure(node: Node, folder: string, root: Digest, taken: StoredBlob[]): Promise<Digest | undefined> {
-  const queue: { readonly digest: Digest; readonly isManifest: boolean }[] = [{ digest: root, isManifest: true }]
-  const seen = new Set<Digest>()
-  let refers: Digest | undefined
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const { digest, isManifest } = next
-    if (seen.has(digest)) continue
-    seen.add(digest)
-    if (seen.size > maxClosure) throw new RejoinError('E_TOO_LARGE', `${folder}: a root needs more than ${maxClosure} blobs`)
-    const path = join(folder, 'blobs', digest.replace(':', '/'))
-    taken.push(await node.blobs.putFile(path, { digest }))
-    if (!isManifest) continue
-    const manifest = readManifest(await node.blobs.readBytes(digest, maxDocumentBytes))
-    if (digest === root && manifest.subject !== undefined) refers = manifest.subject.digest
-    for (const child of manifest.manifests) queue.push({ digest: child.digest, isManifest: true })
-    for (const child of [manifest.config, ...manifest.layers])
-      if (child !== undefined) queue.push({ digest: child.digest, isManifest: false })
-  }
-  return refers
-}
 
 /** Copies what comes from a stream into a file of the data folder's tmp/, for publishing it; the caller deletes it. */
 export async function spool(source: AsyncIterable<Uint8Array>, path: string): Promise<void> {

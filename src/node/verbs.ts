@@ -1,5 +1,6 @@
 import { accessTokenVerb } from './access-token-verb.ts'
 import { RejoinError } from '../core/index.ts'
+import { listClaims, listInstallations } from './claims.ts'
 import type { VerbRecord } from './control.ts'
 import { gcVerb } from './gc-verb.ts'
 import { getArtifact, showThing } from './get.ts'
@@ -38,12 +39,22 @@ function define<Args>(run: (context: VerbContext<Args>) => AsyncIterable<VerbRec
   return run as Verb
 }
 
-async function* logVerb({
-  node,
-  args,
-  signal
-}: VerbContext<{ readonly log?: string; readonly follow?: boolean; readonly last?: number }>): AsyncGenerator<VerbRecord> {
+/** What `rejoin log` asks for. */
+interface LogArgs {
+  readonly log?: string
+  readonly follow?: boolean
+  readonly last?: number
+  /** the claims of one installation instead, or all installations */
+  readonly installation?: string
+  readonly installations?: boolean
+}
+
+async function* logVerb({ node, args, signal }: VerbContext<LogArgs>): AsyncGenerator<VerbRecord> {
   const log = args.log === undefined ? undefined : findLog(node, args.log)
+  if (args.installation !== undefined || args.installations === true) {
+    yield* args.installation === undefined ? listInstallations(node, log) : listClaims(node, log, args.installation)
+    return
+  }
   if (args.follow === true) {
     yield* followEntries(node, log, args.last, signal)
     return

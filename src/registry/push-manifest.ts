@@ -1,4 +1,4 @@
-import { isElsewhere, type Manifest, readManifest } from '../artifact/index.ts'
+import { artifactTypeOf, isElsewhere, type Manifest, readManifest } from '../artifact/index.ts'
 import { chunkBytes, dagOfLeaves, type Digest, digestOf, hasDigest, isDigest, RejoinError } from '../core/index.ts'
 import {
   afterStatements,
@@ -22,11 +22,6 @@ const maxTags = 64
 /** blobs that an event names with their CIDs */
 const maxNamed = 128
 const layersToLearn = 64 * 1024 * 1024
-const imageConfigs: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.config.v1+json',
-  'application/vnd.docker.container.image.v1+json',
-  'application/vnd.oci.empty.v1+json'
-])
 
 /** A manifest as it was pushed. */
 interface Pushed {
@@ -135,9 +130,7 @@ async function publishPushed(context: RegistryContext, name: string, pushed: Pus
   ])
   const isThere = known?.mediaType === descriptor.mediaType && node.blobs.has(digest)
   const drafts: Draft[] = []
-  const artifactType =
-    manifest.artifactType ??
-    (manifest.config && !imageConfigs.has(manifest.config.mediaType) ? manifest.config.mediaType : undefined)
+  const artifactType = artifactTypeOf(manifest)
   const changed: string[] = []
   const said = new Map(tagged)
   for (const [tag, before] of said) {

@@ -4,14 +4,25 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type GetFlags, get as write } from '../../src/cli/commands/get.ts'
-import { ociIndexType, ociManifestType } from '../../src/artifact/index.ts'
+import { bundleConfigManifest, ociIndexType, ociManifestType } from '../../src/artifact/index.ts'
 import { digestOf } from '../../src/core/index.ts'
 import { openHttp } from '../../src/http/index.ts'
 import { filesOfTar } from '../artifact/tar.ts'
 import { Node, publish, type PublishedFile, type PublishOptions, runVerb } from '../../src/node/index.ts'
 import { tool } from '../registry/tools.ts'
-import { bundleJson, labImage, labIndex, type LabFile, layoutFolder, tarOfFiles, thickFiles, thickOf } from './cnab-lab.ts'
+import {
+  bundleJson,
+  labImage,
+  labIndex,
+  type LabFile,
+  type LabImage,
+  layoutFolder,
+  tarOfFiles,
+  thickFiles,
+  thickOf
+} from './cnab-lab.ts'
 
+const kindKey = 'io.cnab.manifest.type'
 const never = new AbortController().signal
 const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
 const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
@@ -188,19 +199,15 @@ describe('an index that cnab-to-oci made', () => {
     const manifest = Buffer.from(
       JSON.stringify({ schemaVersion: 2, mediaType: said, config, layers: said === undefined ? null : [config] })
     )
-    const typed = (kind: string, component?: string): object => ({
-      annotations: { 'io.cnab.manifest.type': kind, ...(component !== undefined && { 'io.cnab.component.name': component }) }
-    })
-    const of = ({ mediaType, digest, size }: typeof large): object => ({ mediaType, digest, size })
     const index = Buffer.from(
       JSON.stringify({
         schemaVersion: 2,
         mediaType: said === undefined ? undefined : indexType,
         manifests: [
-          { mediaType: type, digest: digestOf(manifest), size: manifest.length, ...typed('config') },
-          { ...of(installer), ...typed('invocation') },
-          { ...of(large), ...typed('component', 'large') },
-          { ...of(both), ...typed('component', 'multi') }
+          { mediaType: type, digest: digestOf(manifest), size: manifest.length, annotations: { [kindKey]: 'config' } },
+          invocation(installer),
+          component(large, 'large'),
+          component(both, 'multi')
         ]
       })
     )
@@ -209,7 +216,13 @@ describe('an index that cnab-to-oci made', () => {
     const folder = join(lab, `foreign-${digestOf(index).slice(7, 15)}`)
     const root = { mediaType: indexType ?? ociIndexType, digest: digestOf(index), size: index.length, config: '', blobs }
     layoutFolder(folder, { v1: root })
-    expect(await published(folder)).toMatchObject({ kind: 'result', digest: root.digest })
+    expect(await published(folder)).toMatchObject({
+      kind: 'result',
+      digest: root.digest,
+      images: [{ image: names.installer }, { image: names.large }, { image: names.both }]
+    })
+    const event = JSON.parse(Buffer.from(node.store.lineOf(node.log, node.writer.folder.size - 1) ?? []).toString()) as object
+    expect(event).toMatchObject({ type: 'bundle.published', data: { title: 'hello 0.1.0' } })
     const out = join(lab, `${root.digest.slice(7, 15)}.tgz`)
     await get(root.digest, { format: 'cnab-thick', output: out })
     expect(readFileSync(out).equals(readFileSync(join(lab, 'out.tgz')))).toBe(true)
@@ -352,3 +365,49 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     expect(await published(written('fresh.tgz', archive))).toMatchObject({ kind: 'result' })
   })
 })
+
+describe('CNAB-13: a layout with the index of a bundle that contradicts itself', () => {
+  it.each<readonly [string, readonly object[], RegExp]>([
+    ['an image too few', [invocation(installer)], /the index has 1 images, and bundle\.json 3/],
+    [
+      'another image than bundle.json says',
+      [invocation(both), component(large, 'large'), component(both, 'multi')],
+      /is sha256:[0-9a-f]{64} in bundle\.json and another one in the index/
+    ],
+    [
+      'an image of another name',
+      [invocation(installer), component(large, 'large'), component(both, 'other')],
+      /no image for "busybox"/
+    ]
+  ])('is refused: %s', async (_, manifests, message) => {
+    const bytes = Buffer.from(bundle)
+    const config = bundleConfigManifest(digestOf(bytes), bytes.length)
+    const index = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        manifests: [
+          { mediaType: config.mediaType, digest: config.digest, size: config.bytes.length, annotations: { [kindKey]: 'config' } },
+          ...manifests
+        ]
+      })
+    )
+    const blobs = new Map([bytes, config.bytes, index].map((one): [string, Uint8Array] => [digestOf(one), one]))
+    const folder = join(lab, `wrong-${digestOf(index).slice(7, 15)}`)
+    layoutFolder(folder, { v1: { mediaType: ociIndexType, digest: digestOf(index), size: index.length, config: '', blobs } })
+    const before = blobsHere()
+    expect(await published(folder)).toMatchObject({ kind: 'error', code: 'E_DOCUMENT', error: expect.stringMatching(message) })
+    expect(blobsHere()).toEqual(before)
+  })
+})
+
+function named({ mediaType, digest, size }: LabImage): object {
+  return { mediaType, digest, size }
+}
+
+function invocation(image: LabImage): object {
+  return { ...named(image), annotations: { [kindKey]: 'invocation' } }
+}
+
+function component(image: LabImage, name: string): object {
+  return { ...named(image), annotations: { [kindKey]: 'component', 'io.cnab.component.name': name } }
+}

@@ -2,6 +2,7 @@ import { RejoinError } from '../../core/index.ts'
 import { ask, type AnyRecord, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'
+import { wordClaim } from './word-claim.ts'
 
 /** Returns one line for an entry of a log. */
 export function wordEntry(record: AnyRecord): string {
@@ -30,19 +31,36 @@ export function wordEntry(record: AnyRecord): string {
   return `${parts.join('  ').trimEnd()}${record['verdict'] === 'keep' ? '  (kept here)' : ''}`
 }
 
-/** Prints the events of one log or of all; with --follow goes on as events arrive. */
+/** The options of `rejoin log`. */
+export interface LogFlags {
+  readonly follow?: boolean
+  readonly last?: string
+  readonly installation?: string
+  readonly installations?: boolean
+}
+
+/** Prints the events of one log or of all, with --follow as they arrive; or what CNAB claims say of installations. */
 export async function log(
   context: Context,
   name: string | undefined,
-  flags: { readonly follow?: boolean; readonly last?: string }
+  { follow = false, last, installation, installations = false }: LogFlags
 ): Promise<number> {
-  if (flags.last !== undefined && !/^[0-9]{1,15}$/.test(flags.last))
-    throw new RejoinError('E_USAGE', `--last is not a count: ${JSON.stringify(flags.last)}`)
+  if (last !== undefined && !/^[0-9]{1,15}$/.test(last))
+    throw new RejoinError('E_USAGE', `--last is not a count: ${JSON.stringify(last)}`)
+  const isOfClaims = installation !== undefined || installations
+  if (isOfClaims && (follow || last !== undefined))
+    throw new RejoinError('E_USAGE', 'a list of claims knows neither --follow nor --last')
+  if (installation !== undefined && installations)
+    throw new RejoinError('E_USAGE', 'either --installations or --installation NAME')
   const args = {
     ...(name !== undefined && { log: name }),
-    ...(flags.follow === true && { follow: true }),
-    ...(flags.last !== undefined && { last: Number(flags.last) })
+    ...(follow && { follow }),
+    ...(last !== undefined && { last: Number(last) }),
+    ...(installation !== undefined && { installation }),
+    ...(installations && { installations })
   }
-  await printAll(context, ask(context, 'log', args, { network: false }), (record) => print(wordEntry(record)))
+  await printAll(context, ask(context, 'log', args, { network: false }), (record) =>
+    print(isOfClaims ? wordClaim(record) : wordEntry(record))
+  )
   return 0
 }
