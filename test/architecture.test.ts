@@ -47,6 +47,17 @@ let clean: readonly Found[] = []
 let plain: readonly Found[] = []
 let typeAware: readonly Found[] = []
 
+/** Returns the files of src that some files import, and what those import, all without waiting: no import() and no type. */
+function loadedAtOnce(from: readonly string[]): readonly string[] {
+  const loaded = new Set(from)
+  for (const name of loaded)
+    for (const [, target = ''] of readFileSync(join(project, 'src', name), 'utf8').matchAll(
+      /^(?:import|export) (?!type )[^'"]*? from '(\.[^']+)'/gm
+    ))
+      loaded.add(join(dirname(name), target))
+  return [...loaded]
+}
+
 /**
  * Has a file put into the copy, under a name of its own. All of them are linted at once: nothing imports them, so none has a part in what is
  * found in another.
@@ -100,7 +111,8 @@ describe('the architecture', () => {
       plant(`src/${room}`, import_('../', `${right}/index.ts`)),
       plant(`src/${room}/sub`, import_('../../', `${right}/index.ts`)),
       plant(`src/${room}`, `export * from '../${right}/index.ts'\n`),
-      ...(room === 'core' ? [] : [plant(`src/${room}`, import_('../', 'core/bytes.ts'))])
+      ...(room === 'core' ? [] : [plant(`src/${room}`, import_('../', 'core/bytes.ts'))]),
+      ...(room === 'cli' ? [plant('src/cli', import_('../', 'node/live.ts'))] : [])
     ]
     const allowed = room === 'core' ? [] : [plant(`src/${room}`, import_('../', 'core/index.ts'))]
     it(`a forbidden import in ${room} is found`, () => {
@@ -123,6 +135,14 @@ describe('the architecture', () => {
       for (const one of planted) expect(one.rules()).toContain(rule)
     })
   }
+
+  it('a command that a running node answers loads neither the node nor all of core', () => {
+    const names = ['id', 'log', 'proof', 'publish', 'show', 'status', 'triage', 'trust'].map((name) => `cli/commands/${name}.ts`)
+    const loaded = loadedAtOnce(['cli/main.ts', 'cli/stop-signal.ts', ...names])
+    expect(loaded).toEqual(expect.arrayContaining([...names, 'cli/ask.ts', 'core/error.ts', 'node/control.ts']))
+    expect(loaded.filter((name) => !name.startsWith('cli/'))).toHaveLength(2)
+    expect(loadedAtOnce(['cli/any-verb.ts'])).toContain('node/live.ts')
+  })
 
   const lines = (count: number): string => `${Array.from({ length: count }, (_, i) => `export const x${i} = ${i}`).join('\n')}\n`
   const full = plant('src/store', lines(400))

@@ -5,8 +5,9 @@ import { bundle } from '../scripts/bundle.ts'
 
 const folder = resolve(import.meta.dirname, `../.bundle-${pid}/cli`)
 
-/** Makes the command line that the tests run, as it is published, once for a run; it starts in half the time. */
+/** Makes the command line that the tests run, as it is published, once for a run; it starts in half the time, and is compiled once. */
 export async function setup(): Promise<void> {
+  env['NODE_COMPILE_CACHE'] ??= resolve(folder, '../compiled')
   if (env['REJOIN_TEST_CLI'] !== undefined) return
   await bundle(folder)
   env['REJOIN_TEST_CLI'] = resolve(folder, 'main.js')

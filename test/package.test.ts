@@ -19,7 +19,7 @@ const installed = join(app, 'node_modules/rejoin')
 const environment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD|REJOIN_)/i.test(name)
+      ([name]) => !/^(npm_(package|lifecycle|command|config_local_prefix)|INIT_CWD|REJOIN_|NODE_COMPILE_CACHE$)/i.test(name)
     )
   ),
   // npm too runs on the project's own Node

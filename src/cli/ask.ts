@@ -1,4 +1,5 @@
-import type { VerbRecord } from '../node/index.ts'
+import { codeOf } from '../core/error.ts'
+import { askNode, type VerbRecord } from '../node/control.ts'
 import { type Context, stateFolder } from './context.ts'
 import { diagnostics } from './diagnostics.ts'
 import { endProgress, printJson, progress } from './output.ts'
@@ -26,9 +27,6 @@ export async function* ask(
   args: object,
   { network = false }: AskOptions = {}
 ): AsyncGenerator<AnyRecord> {
-  const { codeOf } = await import('../core/index.ts')
-  const { askNode, Live, Node } = await import('../node/index.ts')
-  const { runAnyVerb } = await import('./any-verb.ts')
   const logOf = diagnostics({ quiet })
   const log = logOf('node')
   const flags = network ? { listen: [], mdns: false, peers: [] } : {}
@@ -37,6 +35,9 @@ export async function* ask(
     let next = await running.next()
     for (; next.done !== true; next = await running.next()) yield next.value as AnyRecord
     if (next.value) return
+    // a command that a running node answers needs none of this, which takes five times as long to load as the rest of it
+    const { Live, Node } = await import('../node/index.ts')
+    const { runAnyVerb } = await import('./any-verb.ts')
     const options = { flags, stateFolder: stateFolder(), onNotice: (text: string) => log.warn({}, text) }
     const opened = await Node.open(root, options).catch((error: unknown) => {
       // a node that is starting or ending has the folder open, and no socket yet or any more

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
-import { RejoinError } from '../core/index.ts'
+import { RejoinError } from '../core/error.ts'
 import { printable } from './output.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { codeOf, errorCodes, firstError, RejoinError } from '../core/index.ts'
+import { codeOf, errorCodes, firstError, RejoinError } from '../core/error.ts'
 
 /** What could steer a terminal, turn the order of what it shows, or stand there unseen so that two names look alike. */
 const steering =

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { randomBytes } from 'node:crypto'
-import { socketPath } from '../node/index.ts'
+import { socketPath } from '../node/control.ts'
 
 /** Standard input, offered on a socket of the runtime directory, since the node that is to read it may be another process. */
 export interface OfferedInput extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { RejoinError } from '../core/index.ts'
+import { RejoinError } from '../core/error.ts'
 
 /** Returns a signal that SIGINT and SIGTERM abort; a second one ends the process at once. */
 export function stopSignal(): AbortSignal {

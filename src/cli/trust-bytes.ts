@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { RejoinError } from '../core/index.ts'
+import { RejoinError } from '../core/error.ts'
 import { ioError } from '../store/index.ts'
 import type { Context } from './context.ts'
 

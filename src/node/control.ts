@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type ErrorCode, errorCodes, firstError, RejoinError } from '../core/index.ts'
+import { type ErrorCode, errorCodes, firstError, RejoinError } from '../core/error.ts'
 
 /** A record of a verb: one JSON object with a `kind`. */
 export type VerbRecord = { readonly kind: string }

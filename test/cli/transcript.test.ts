@@ -66,7 +66,6 @@ async function play(steps: readonly Step[], lab: string): Promise<readonly strin
     PATH: `${bin}:${env['PATH'] ?? ''}`,
     NO_COLOR: '1',
     NODE_OPTIONS: '',
-    NODE_COMPILE_CACHE: join(lab, 'compiled'),
     XDG_RUNTIME_DIR: join(lab, 'run'),
     XDG_STATE_HOME: join(lab, 'state'),
     REJOIN_DATA: 'alice',

@@ -19,7 +19,6 @@ const killCount = Number(env['KILLS'] ?? 200)
 const children = new Set<ChildProcess>()
 const lifeLimitMs = 120_000
 const script = join(import.meta.dirname, 'kill-node.ts')
-const environment = { ...env, NODE_COMPILE_CACHE: join(lab, 'compiled') }
 
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL')
@@ -93,7 +92,6 @@ async function killAgainAndAgain(
   for (let round = 0; round < kills; round++) {
     const where = `seed ${seed}, ${role}, round ${round}`
     const child = spawn(execPath, [script, root, role, join(lab, 'sync.sock')], {
-      env: environment,
       stdio: ['ignore', 'pipe', 'pipe']
     })
     children.add(child)
@@ -128,7 +126,7 @@ it(`6. never loses, forks or damages anything in ${killCount} kills of two nodes
   for (const [i, root] of roots.entries()) await Node.init(root, `node-${i}`, 'main')
   addIdentity(roots[0], 'node-1', didOf(openKeys(roots[1]).signer.publicKey))
   addIdentity(roots[1], 'node-0', didOf(openKeys(roots[0]).signer.publicKey))
-  await once(spawn(execPath, [script], { env: environment, stdio: 'inherit' }), 'close')
+  await once(spawn(execPath, [script], { stdio: 'inherit' }), 'close')
   const witness = new Witness()
   const half = Math.ceil(killCount / 2)
   await Promise.all([

@@ -53,7 +53,6 @@ export class Lab implements AsyncDisposable {
         NODE_OPTIONS: '',
         XDG_RUNTIME_DIR: join(this.root, 'run'),
         XDG_STATE_HOME: join(this.root, 'state'),
-        NODE_COMPILE_CACHE: join(this.root, 'compiled'),
         ...more
       },
       stdio: ['pipe', 'pipe', 'pipe']

@@ -16,12 +16,10 @@ const script = join(import.meta.dirname, 'kill-child.ts')
 /** Lets a child append, kills it some time after it has printed so much, and returns the whole lines that it printed. */
 async function runAndKill(
   root: string,
-  cache: string,
   { textBytes, ms }: { readonly textBytes: number; readonly ms: number }
 ): Promise<readonly string[]> {
   const child = spawn(execPath, [script, root], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...env, NODE_COMPILE_CACHE: cache }
+    stdio: ['ignore', 'pipe', 'inherit']
   })
   let text = ''
   const enough = new Promise<void>((resolve, reject) => {
@@ -42,9 +40,8 @@ it('keeps every acknowledged event through 40 kills, and never signs two roots o
   const seed = Number(env['SEED'] ?? Math.floor(Math.random() * 1e9))
   using folder = temporaryFolder()
   const root = join(folder.path, 'node')
-  const cache = join(folder.path, 'compiled')
   // a life that only fills the cache of compiled modules, which those that are killed can't write
-  await once(spawn(execPath, [script], { stdio: 'inherit', env: { ...env, NODE_COMPILE_CACHE: cache } }), 'close')
+  await once(spawn(execPath, [script], { stdio: 'inherit' }), 'close')
   const { log } = await newNode(root)
   const { signer } = openKeys(root)
   const acknowledged = new Map<number, string>()
@@ -57,7 +54,7 @@ it('keeps every acknowledged event through 40 kills, and never signs two roots o
   for (let round = 0; round < rounds; round++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     const fresh = new Map<number, string>()
-    for (const line of await runAndKill(root, cache, { textBytes: (state >>> 8) % 20_000, ms: (state >>> 4) % 12 })) {
+    for (const line of await runAndKill(root, { textBytes: (state >>> 8) % 20_000, ms: (state >>> 4) % 12 })) {
       const [word, number, text = ''] = line.split(' ')
       if (word === 'event') fresh.set(Number(number), text)
       if (word === 'signed') note(Number(number), text)

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { checkStream, isEncrypted, replicaWord } from '../../node/index.ts'
 import { rootOfReplica } from '../../replica/index.ts'
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import type { Context } from '../context.ts'
 import { endProgress, print, printable, printJson } from '../output.ts'
 import { verify } from './verify.ts'

@@ -1,4 +1,4 @@
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import { ask, type AnyRecord, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { print, printable } from '../output.ts'

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { errorCodes, type ErrorCode, RejoinError } from '../../core/index.ts'
-import { spool } from '../../node/index.ts'
+import { errorCodes, type ErrorCode, RejoinError } from '../../core/error.ts'
 import { type AnyRecord, ask, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'
 import { notice, print, printable } from '../output.ts'
@@ -41,7 +40,7 @@ export async function publishFiles(context: Context, files: readonly string[], f
     mkdirSync(folder, { mode: 0o700 })
     spooled.push(folder)
     const path = join(folder, 'stdin')
-    await spool(process.stdin, path)
+    await (await import('../../node/index.ts')).spool(process.stdin, path)
     paths.push(path)
   }
   const options = {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import { mergeFolders, replicaWord } from '../../node/index.ts'
 import { type AnyRecord, printAll } from '../ask.ts'
 import type { Context } from '../context.ts'

@@ -1,4 +1,4 @@
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import { compileRules, inspectTrustFile, readBeside } from '../../trust/index.ts'
 import type { Context } from '../context.ts'
 import { print, printable, printJson } from '../output.ts'

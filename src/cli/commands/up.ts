@@ -1,6 +1,6 @@
 import type { Config } from '../../node/index.ts'
 import { listenControl, Live, Node, runVerb, watchTrust } from '../../node/index.ts'
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import { runAnyVerb } from '../any-verb.ts'
 import { type Context, stateFolder } from '../context.ts'
 import { diagnostics, type RoomLog } from '../diagnostics.ts'

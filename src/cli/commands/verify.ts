@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { RejoinError } from '../../core/index.ts'
+import { RejoinError } from '../../core/error.ts'
 import { verifyFolder } from '../../store/index.ts'
 import type { Context } from '../context.ts'
 import { endProgress, print, printable, printJson } from '../output.ts'
