@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, parseStrict, RejoinError, sealPath, utf8 } from '../core/index.ts'
-import { type AgeEntry, type AgeMark, AgeMedium, digestInPath, type MediumFile } from '../replica/index.ts'
+import { type AgeEntry, type AgeMark, AgeMedium, digestInPath, filledBytes, type MediumFile } from '../replica/index.ts'
 import { lockMedium, readFileRangeSync, replaceFileSync } from '../store/index.ts'
 import type { MediumWriter, WriterHooks } from './export-medium.ts'
 
 const maxMarkBytes = 256 * 1024 * 1024
-/** what age adds to a file: its header for some recipients, and 16 bytes for each 64 KiB */
-const overhead = (sizeBytes: number): number => 1024 + Math.ceil(sizeBytes / 65_536) * 16
+/** what a file takes more: zeros, age's header for some recipients, and 16 bytes for each 64 KiB */
+const overhead = (sizeBytes: number): number =>
+  filledBytes(sizeBytes) - sizeBytes + 1024 + Math.ceil(filledBytes(sizeBytes) / 65_536) * 16
 
 /**
  * Returns the writer of encrypted folders. What was put on a medium is remembered in the data folder, since it can't be read there; a volume is

@@ -20,13 +20,30 @@ export interface AgeEntry {
   readonly sha256: string | undefined
 }
 
-/** Returns the bytes of an index: `{"format":"rejoin-encrypted-index","version":1}`, then a line for each file in reading order, then spaces. */
+/** The version of indexes that are written; of version 1 the files are not filled up. */
+const version = 2
+/** files are filled up to this at least */
+const leastBytes = 4096
+
+/**
+ * Returns up to how many bytes a file is filled with zeros before it is encrypted, so that its size tells less: 4 KiB at least, above that Padmé, which leaves
+ * so few sizes that each tells only O(log log n) bits and adds 6 % at most.
+ * @see protocols/encrypted.md#ENCRYPTED-9; Padmé is of Nikitin and others, Reducing Metadata Leakage from Encrypted Files and Communication with PURBs
+ */
+export function filledBytes(sizeBytes: number): number {
+  if (sizeBytes <= leastBytes) return leastBytes
+  const exponent = Math.floor(Math.log2(sizeBytes))
+  const step = 2 ** (exponent - Math.floor(Math.log2(exponent)) - 1)
+  return Math.ceil(sizeBytes / step) * step
+}
+
+/** Returns the bytes of an index: `{"format":"rejoin-encrypted-index","version":2}`, then a line for each file in reading order, then spaces. */
 export function encodeAgeIndex(entries: readonly AgeEntry[]): Uint8Array {
   const lines = entries.map(
     ({ path, name, sizeBytes, sha256 }) =>
       `${JSON.stringify({ path, name, size: sizeBytes, ...(sha256 !== undefined && { sha256 }) })}\n`
   )
-  const text = `{"format":"rejoin-encrypted-index","version":1}\n${lines.join('')}`
+  const text = `{"format":"rejoin-encrypted-index","version":${version}}\n${lines.join('')}`
   const bytes = utf8(text)
   return utf8(`${text}${' '.repeat(indexStep - 1 - (bytes.length % indexStep))}\n`)
 }
@@ -40,8 +57,11 @@ export function parseAgeIndex(bytes: Uint8Array): readonly AgeEntry[] {
   const [first = '', ...lines] = textOf(bytes).split('\n')
   const head = objectIn(first, 0)
   if (head['format'] !== 'rejoin-encrypted-index') throw new RejoinError('E_DAMAGED', 'an encrypted index does not begin as one')
-  if (head['version'] !== 1)
-    throw new RejoinError('E_VERSION', `an encrypted index has version ${JSON.stringify(head['version'])}; this program knows 1`)
+  if (head['version'] !== 1 && head['version'] !== version)
+    throw new RejoinError(
+      'E_VERSION',
+      `an encrypted index has version ${JSON.stringify(head['version'])}; this program knows 1 and ${version}`
+    )
   return lines.flatMap((line, i) => {
     if (line.trim() === '') return []
     const { path, name, size, sha256 } = objectIn(line, i + 1)

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { digestParts, memberOf, RejoinError } from '../core/index.ts'
 import { Outside } from '../store/index.ts'
-import { ageFileEnd, type AgeEntry, agePath, digestInPath, maxAgeIndexBytes, parseAgeIndex } from './age-index.ts'
+import { ageFileEnd, type AgeEntry, agePath, digestInPath, filledBytes, maxAgeIndexBytes, parseAgeIndex } from './age-index.ts'
 import { decrypted } from './age-stream.ts'
 import { readWhole } from './archive-open.ts'
 import type { ArchiveEnd, RefusedFile, StreamedFile } from './archive-read.ts'
@@ -84,7 +84,7 @@ class AgeStream implements FileStream {
       const member = memberOf(path)
       if (member === undefined) continue
       const stored = this.sizeOf(name)
-      if (stored === undefined || stored > sizeBytes + overheadOf(sizeBytes))
+      if (stored === undefined || stored > filledBytes(sizeBytes) + overheadOf(filledBytes(sizeBytes)))
         this.onRefused({
           path,
           reason: stored === undefined ? `${name}${ageFileEnd} is missing` : 'it is longer than the index says'
@@ -112,11 +112,13 @@ class AgeStream implements FileStream {
     let last: Uint8Array | undefined
     try {
       for await (const piece of decrypted(readWhole(`${this.medium.root}/${name}${ageFileEnd}`), this.identities)) {
-        hash.update(piece)
-        length += piece.length
-        if (length > sizeBytes) break
+        // what follows only fills up
+        const part = piece.subarray(0, sizeBytes - length)
+        hash.update(part)
+        length += part.length
         if (last !== undefined) yield last
-        last = piece
+        last = part
+        if (length === sizeBytes) break
       }
     } catch (error) {
       if (!(error instanceof RejoinError) || error.code === 'E_GONE' || error.code === 'E_IO') throw error

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { hex, isObject, parseStrict, RejoinError, utf8 } from '../core/index.ts'
 import { ioError, Outside, replaceFileSync, syncFolder, writeFully } from '../store/index.ts'
-import { ageFileEnd, type AgeEntry, ageIndexEnd, agePath, digestInPath, encodeAgeIndex } from './age-index.ts'
+import { ageFileEnd, type AgeEntry, ageIndexEnd, agePath, digestInPath, encodeAgeIndex, filledBytes } from './age-index.ts'
 import { encrypted } from './age-stream.ts'
 import { readWhole } from './archive-open.ts'
 import { type WriteHooks, wholeFile } from './archive-write.ts'
@@ -13,11 +13,11 @@ import type { MediumFile } from './medium-files.ts'
 const readme = `This is an encrypted replica of rejoin. Each file is an age file (https://age-encryption.org/v1) under a random name.
 
   age -d -i KEYFILE NAME.index.age      lists what is in it: path, name of the age file, size
-  age -d -i KEYFILE NAME.age            decrypts one file
+  age -d -i KEYFILE NAME.age            decrypts one file; zeros follow its bytes, so: | head -c SIZE
   rejoin import --identity KEYFILE DIR  takes it into a node
   rejoin check --identity KEYFILE DIR   derives everything again
 
-The names tell nothing; the sizes of the files do.
+The names tell nothing; how many files there are does, and their sizes do a little.
 `
 
 /** What a node remembers of an encrypted medium, which it can't read: what it put there itself, and for whom. */
@@ -91,7 +91,7 @@ export class AgeMedium {
         continue
       }
       const name = hex(randomBytes(16))
-      await this.put(`${name}${ageFileEnd}`, encrypted(wholeFile(file, hooks), recipients))
+      await this.put(`${name}${ageFileEnd}`, encrypted(filled(wholeFile(file, hooks), file.sizeBytes), recipients))
       entries.push({ path: file.path, name, sizeBytes: file.sizeBytes, sha256 })
       known.set(file.path, entries.at(-1) as AgeEntry)
       if (file.sizeBytes > 1024 * 1024) hooks.onMark({ recipients, index: before?.index, entries: [...known.values()] })
@@ -156,6 +156,15 @@ export class AgeMedium {
       throw cause instanceof RejoinError || !('syscall' in (cause as object)) ? cause : ioError(cause, 'write', path)
     }
   }
+}
+
+const zeros = new Uint8Array(64 * 1024)
+
+/** Yields a file and zeros behind it, so that its size tells less. */
+async function* filled(bytes: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array, void, void> {
+  yield* bytes
+  for (let rest = filledBytes(sizeBytes) - sizeBytes; rest > 0; rest -= zeros.length)
+    yield zeros.subarray(0, Math.min(rest, zeros.length))
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {

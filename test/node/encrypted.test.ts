@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { utf8 } from '../../src/core/index.ts'
 import { ageWriter, exportMedium, type Node } from '../../src/node/index.ts'
-import { encodeAgeIndex, parseAgeIndex } from '../../src/replica/index.ts'
+import { encodeAgeIndex, filledBytes, parseAgeIndex } from '../../src/replica/index.ts'
 import { verifyFolder } from '../../src/store/index.ts'
 import { thrownBy } from '../thrown.ts'
 import { all, checked, folder, imported, never, nodeNamed, type Said, say } from './media-lab.ts'
@@ -60,8 +60,10 @@ describe('an encrypted medium', () => {
     expect(entries).toHaveLength(ages(dir).length - 1)
     for (const { path, name, sizeBytes, sha256 } of entries) {
       const bytes = decrypt(`${name}.age`)
-      expect(bytes.length).toBe(sizeBytes)
-      expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256 ?? path.slice('blobs/sha256/'.length))
+      expect(bytes.length).toBe(filledBytes(sizeBytes))
+      expect(createHash('sha256').update(bytes.subarray(0, sizeBytes)).digest('hex')).toBe(
+        sha256 ?? path.slice('blobs/sha256/'.length)
+      )
     }
   })
 
@@ -79,6 +81,42 @@ describe('an encrypted medium', () => {
     const other = folder()
     await encrypt(a, other)
     expect(ages(dir).filter((name) => ages(other).includes(name))).toEqual([])
+  })
+
+  test('has files of few sizes only, and is read where they are not filled up, as before (ENCRYPTED-9)', async () => {
+    const a = await nodeNamed('a')
+    for (let i = 0; i < 6; i++) await say(a, randomBytes(100 + i * 7), { type: 'application/octet-stream' })
+    for (let i = 0; i < 3; i++) await say(a, randomBytes(200_000 + i * 1000), { type: 'application/octet-stream' })
+    const dir = folder()
+    await encrypt(a, dir, [0])
+    const sizes = new Set(
+      ages(dir)
+        .filter((name) => !name.endsWith('.index.age'))
+        .map((name) => statSync(join(dir, name)).size)
+    )
+    // one of 4 KiB and less, those of SHA256SUMS and entries, and one of the three large ones
+    expect(ages(dir).length).toBeGreaterThan(25)
+    expect(sizes.size).toBeLessThanOrEqual(4)
+    let before = 0
+    for (let sizeBytes = 1; sizeBytes < 2 ** 40; sizeBytes = Math.ceil(sizeBytes * 1.37)) {
+      const filled = filledBytes(sizeBytes)
+      expect(filled).toBeGreaterThanOrEqual(Math.max(sizeBytes, before))
+      if (sizeBytes > 4096) expect(filled).toBeLessThanOrEqual(sizeBytes * 1.0625)
+      expect(filledBytes(filled)).toBe(filled)
+      before = filled
+    }
+    // as version 1 wrote it
+    const identity = keyFile(0)
+    const name = ages(dir).find((one) => one.endsWith('.index.age')) ?? ''
+    const decrypt = (one: string): Buffer => execFileSync('age', ['-d', '-i', identity, join(dir, one)], { maxBuffer: 2 ** 24 })
+    const index = decrypt(name)
+    const put = (one: string, bytes: Uint8Array): unknown =>
+      execFileSync('age', ['-r', keys[0]?.recipient ?? '', '-o', join(dir, one)], { input: bytes })
+    put(name, Buffer.from(index.toString().replace('"version":2}', '"version":1}')))
+    for (const entry of parseAgeIndex(index).slice(-3))
+      put(`${entry.name}.age`, decrypt(`${entry.name}.age`).subarray(0, entry.sizeBytes))
+    const b = await nodeNamed('b', [a])
+    expect((await imported(b, dir, { identity })).result).toMatchObject({ complete: true, bad: 0, missing: 0, events: 10 })
   })
 
   test('gets only what is new a second time, and all anew for other readers (ENCRYPTED-4, ENCRYPTED-5)', async () => {
@@ -179,7 +217,7 @@ describe('an encrypted medium', () => {
     for (const text of [
       '',
       '{}',
-      head.replace('1}', '2}'),
+      head.replace('1}', '3}'),
       `${head}x`,
       `${head}{"path":"heads","name":"../x","size":1}`,
       `${head}{"path":"heads","name":"${'ab'.repeat(16)}","size":-1}`
