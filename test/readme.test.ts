@@ -1,12 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, it } from 'vitest'
 import { main } from './command-line.ts'
+import { freePort } from './free-port.ts'
 
 const project = resolve(import.meta.dirname, '..')
 const readme = readFileSync(join(project, 'README.md'), 'utf8')
@@ -42,16 +42,6 @@ function rows(heading: string): readonly (readonly string[])[] {
     )
   expect(found.length).toBeGreaterThan(5)
   return found
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 /** Runs lines in one shell, one after the other. @returns for each its exit status and what it printed on both outputs */

@@ -1,16 +1,6 @@
-import {
-  appendLines,
-  encodeWithheld,
-  type EntryBlock,
-  type EntryLine,
-  equal,
-  isWithheld,
-  linesOf,
-  tileWidth,
-  Tree,
-  utf8
-} from '../core/index.ts'
+import { appendLines, encodeWithheld, type EntryBlock, equal, isWithheld, linesOf, tileWidth, Tree, utf8 } from '../core/index.ts'
 import type { LogFolder } from '../store/index.ts'
+import { finerLines } from './finer-lines.ts'
 
 /** Returns the ranges of whole tiles, up to a size, in which some entry is there as its hash only. */
 export function lackingTexts(folder: LogFolder, size: number): readonly { readonly from: number; readonly to: number }[] {
@@ -48,7 +38,7 @@ export function fillTexts(folder: LogFolder, block: EntryBlock): number {
     const own = folder.entries.read(at, end)
     for (const line of linesOf(own)) {
       if (!line.withheld || line.index < block.from || line.index + line.size > end) continue
-      const parts = partsOf(theirs, line)
+      const parts = finerLines(theirs, line)
       if (parts === undefined || parts.every(({ withheld }) => withheld)) continue
       const tree = new Tree()
       appendLines(tree, parts)
@@ -62,15 +52,4 @@ export function fillTexts(folder: LogFolder, block: EntryBlock): number {
   }
   if (changes.size > 0) folder.entries.rewrite(changes)
   return filled
-}
-
-function partsOf(theirs: ReadonlyMap<number, EntryLine>, { index, size }: EntryLine): readonly EntryLine[] | undefined {
-  const parts: EntryLine[] = []
-  for (let at = index; at < index + size; ) {
-    const part = theirs.get(at)
-    if (part === undefined || at + part.size > index + size) return undefined
-    parts.push(part)
-    at += part.size
-  }
-  return parts
 }

@@ -25,6 +25,7 @@ import { isStill, moveTo, noMoves, type RejudgeTarget } from './rejudge.ts'
 import type { Taken } from './replica.ts'
 import { TileSet } from './tile-set.ts'
 import type { Unseen } from './unseen.ts'
+import { finerLines } from './finer-lines.ts'
 
 interface Asked {
   /** which change of the other side's texts it was asked at */
@@ -116,7 +117,7 @@ export async function takeTexts(
     const own = folder.entries.read(at, end)
     for (const line of linesOf(own)) {
       if (!line.withheld || line.index < block.from || line.index + line.size > end) continue
-      const parts = partsOf(theirs, line)
+      const parts = finerLines(theirs, line)
       if (parts === undefined) continue
       if (!equal(rootOf(parts), line.hash))
         throw new RejoinError('E_ROOT', `the texts that came for entry ${line.index} of log ${log} are not its texts`)
@@ -156,16 +157,4 @@ const hashLine = (part: EntryLine): Uint8Array => utf8(encodeWithheld(part))
 
 function isHere({ store }: RejudgeTarget, log: LogId, index: number): boolean {
   return (store.places.kept.read(log, index) ?? store.places.held.read(log, index)) !== undefined
-}
-
-/** Returns the other side's lines that stand for exactly the entries of one of ours, or undefined where its lines are coarser. */
-function partsOf(theirs: ReadonlyMap<number, EntryLine>, { index, size }: EntryLine): readonly EntryLine[] | undefined {
-  const parts: EntryLine[] = []
-  for (let at = index; at < index + size; ) {
-    const part = theirs.get(at)
-    if (part === undefined || at + part.size > index + size) return undefined
-    parts.push(part)
-    at += part.size
-  }
-  return parts
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../node/lab.ts'
 import { Registry } from './conformance/client.ts'
 import { Site } from './site.ts'
-import { layout, tool } from './tools.ts'
+import { layout, tool, skopeoCopy } from './tools.ts'
 
 let site: Site
 let folder: string
@@ -155,17 +155,7 @@ describe('engines of Debian', () => {
   it('skopeo syncs, inspects and deletes; curl reads', async () => {
     const from = await layout(folder, 'regclient-testrepo')
     const remote = `${site.host}/sync/repo`
-    for (const tag of ['a1', 'ai'])
-      await tool(
-        'skopeo',
-        'copy',
-        '-q',
-        '--all',
-        '--preserve-digests',
-        '--dest-tls-verify=false',
-        `oci:${from}:${tag}`,
-        `docker://${remote}:${tag}`
-      )
+    for (const tag of ['a1', 'ai']) await skopeoCopy(`oci:${from}:${tag}`, `docker://${remote}:${tag}`)
     const synced = join(folder, 'synced')
     mkdirSync(synced)
     await tool('skopeo', 'sync', '--all', '--src-tls-verify=false', '--src', 'docker', '--dest', 'dir', remote, synced)

@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Lab, type Running } from '../e2e/process.ts'
 import { digestOf, layerType, made, manifestType, configType, Registry } from './conformance/client.ts'
+import { freePort } from '../free-port.ts'
 
 const pushCount = 200
 const killCount = 4
@@ -15,15 +14,6 @@ function numbers(from: number): () => number {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     return state / 2 ** 32
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { readonly port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 describe('kill -9 in the middle of pushes', () => {

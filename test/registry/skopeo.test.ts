@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Site } from './site.ts'
-import { layout, tool } from './tools.ts'
+import { layout, tool, skopeoCopy } from './tools.ts'
 
 interface Index {
   readonly manifests: readonly { readonly digest: string; readonly annotations?: Readonly<Record<string, string>> }[]
@@ -26,39 +26,12 @@ describe('skopeo', () => {
       const from = await layout(site.root, name)
       const remote = `docker://${site.host}/corpus/${name}`
       for (const tag of tags) {
-        await tool(
-          'skopeo',
-          'copy',
-          '-q',
-          '--all',
-          '--preserve-digests',
-          '--dest-tls-verify=false',
-          `oci:${from}:${tag}`,
-          `${remote}:${tag}`
-        )
+        await skopeoCopy(`oci:${from}:${tag}`, `${remote}:${tag}`)
         const events = site.events().length
-        await tool(
-          'skopeo',
-          'copy',
-          '-q',
-          '--all',
-          '--preserve-digests',
-          '--dest-tls-verify=false',
-          `oci:${from}:${tag}`,
-          `${remote}:${tag}`
-        )
+        await skopeoCopy(`oci:${from}:${tag}`, `${remote}:${tag}`)
         expect(site.events()).toHaveLength(events)
         const to = join(site.root, `out-${tag}`)
-        await tool(
-          'skopeo',
-          'copy',
-          '-q',
-          '--all',
-          '--preserve-digests',
-          '--src-tls-verify=false',
-          `${remote}:${tag}`,
-          `oci:${to}:${tag}`
-        )
+        await skopeoCopy(`${remote}:${tag}`, `oci:${to}:${tag}`)
         expect(taggedIn(to).get(tag)).toBe(taggedIn(from).get(tag))
         for (const blob of readdirSync(join(to, 'blobs/sha256')))
           expect(readFileSync(join(to, 'blobs/sha256', blob))).toEqual(readFileSync(join(from, 'blobs/sha256', blob)))

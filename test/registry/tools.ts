@@ -12,6 +12,12 @@ export async function tool(name: string, ...args: readonly string[]): Promise<st
   return stdout
 }
 
+/** Copies an image with all that it lists and its digests, from or to a registry of the loopback. */
+export async function skopeoCopy(from: string, to: string): Promise<void> {
+  const side = from.startsWith('docker://') ? '--src-tls-verify=false' : '--dest-tls-verify=false'
+  await tool('skopeo', 'copy', '-q', '--all', '--preserve-digests', side, from, to)
+}
+
 /** Unpacks a layout of the corpus; returns its folder. */
 export async function layout(root: string, name: 'oras-images' | 'regclient-testrepo'): Promise<string> {
   const folder = join(root, name)
