@@ -38,7 +38,7 @@ async function* triage(
   const { decideAtForges, heldAtForges, splitWords } = await import('../forge/index.ts')
   const { ofForges, others } = splitWords(node, args.events ?? [])
   if (args.action === undefined) yield* heldAtForges(node)
-  else yield* decideAtForges(node, args, ofForges, ({ url }) => follower?.soon(url))
+  else if (ofForges.length > 0) yield* decideAtForges(node, args, ofForges, ({ url }) => follower?.soon(url))
   if (args.action === undefined || others.length > 0 || ofForges.length === 0)
     yield* runVerb(node, live, 'triage', { ...args, events: others }, signal)
 }

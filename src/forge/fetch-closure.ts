@@ -9,6 +9,7 @@ import {
 import { chunkBytes, codeOf, dagOfLeaves, type Digest, digestParts, isDigest, RejoinError } from '../core/index.ts'
 import type { Live, Node } from '../node/index.ts'
 import type { StoredBlob } from '../store/index.ts'
+import { askPeers } from './ask-peers.ts'
 import type { FetchedManifest, RegistryClient } from './registry-client.ts'
 
 /** What an artifact's blobs are fetched with. */
@@ -37,8 +38,6 @@ const maxDepth = 8
 const blobsAtOnce = 4
 /** blobs that an event names with their CIDs */
 const maxLarge = 128
-/** how long peers are asked for a blob before the forge is, in milliseconds */
-const peersMs = 20_000
 
 /**
  * Brings all that an artifact needs here, into private/: manifests from the forge, blobs from peers where these have them, else from the forge. What was fetched
@@ -68,17 +67,6 @@ export async function fetchClosure(context: ClosureContext, first: FetchedManife
   await fetchAll(context, [...wanted.values()])
   const large = await largeOf(context.node, [...wanted.values()])
   return { root, manifests, blobs: [...wanted.keys()], large, layers: root.layers }
-}
-
-/** Fetches what peers have of some blobs; what they don't bring, or not in time, the forge has. */
-async function askPeers(
-  { node, live, signal }: Pick<ClosureContext, 'node' | 'live' | 'signal'>,
-  wanted: readonly { readonly digest: Digest; readonly sizeBytes?: number }[]
-): Promise<void> {
-  const lacking = wanted.filter(({ digest }) => !node.blobs.has(digest))
-  if (live === undefined || live.host.peers().length === 0 || lacking.length === 0) return
-  await live.fetch(lacking, AbortSignal.any([signal, AbortSignal.timeout(peersMs)]), true).catch(() => {})
-  signal.throwIfAborted()
 }
 
 /** Returns a manifest that is here, or that a peer has, or else from the forge. @throws E_NOT_FOUND */

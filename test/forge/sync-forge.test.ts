@@ -110,6 +110,8 @@ default: hold
     const code = async (args: object): Promise<unknown> => await triage(args).catch(codeOf)
     expect(await code({ action: 'accept', events: [`${forge.url}/apps/none:v1`] })).toBe('E_NOT_FOUND')
     expect(await code({ action: 'accept', events: [`${forge.url}/apps/bad:v1`], keep: true })).toBe('E_USAGE')
+    // words that name nothing at a forge are events
+    expect(await code({ action: 'accept', events: ['nobody/3'], keep: true })).toBe('E_NOT_FOUND')
   })
 
   it('FORGE-8 takes a tag away that went at the forge, and leaves one that was set here since', async () => {
