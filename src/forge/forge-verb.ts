@@ -1,4 +1,4 @@
-import { RejoinError } from '../core/index.ts'
+import { forgeAuthor, RejoinError } from '../core/index.ts'
 import {
   defaultForgeSeconds,
   type ForgeSetting,
@@ -170,6 +170,11 @@ async function* once(context: ForgeVerbContext, url: string): AsyncGenerator<Ver
   if (repository === undefined || digest !== undefined)
     throw new RejoinError('E_USAGE', `${url} does not name a repository, with a tag or without`, {
       hint: 'docker://HOST/REPOSITORY[:TAG]'
+    })
+  // else everything there would be refused, one artifact after the other
+  if (context.node.gate.nameOf(forgeAuthor(origin)) === undefined)
+    throw new RejoinError('E_REFUSED', `${origin} is nobody whom trust.yaml knows: nothing from there is let in`, {
+      hint: `rejoin trust add NAME ${origin}`
     })
   const known = loadConfig(context.node.root).forges.find((one) => one.url === origin)
   const pull = [tag === undefined ? repository : `${repository}:${tag}`]

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { codeOf } from '../../src/core/index.ts'
 import { forgeVerb } from '../../src/forge/index.ts'
+import { runVerb } from '../../src/node/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
 import { indexType, made, Registry } from '../registry/conformance/client.ts'
 import { DockerRegistry } from '../registry/docker-registry.ts'
@@ -37,9 +38,20 @@ describe('what a sync costs', () => {
     expect(proxy.take()).toEqual({ 'GET tags 200': 1, 'GET manifests 200': 1, 'GET blobs 200': 1 })
     expect(await digestAt(followed.site.url, 'apps/web', 'v2')).toBe(moved.digest)
     // a go for one tag takes away no others
-    const args = { action: 'once' as const, url: `docker://${new URL(proxy.url).host}/apps/web:v1` }
-    for await (const record of forgeVerb({ node: followed.site.node, live: undefined, args, signal: never })) void record
+    const once = async (url: string): Promise<readonly object[]> => {
+      const args = { action: 'once' as const, url: `docker://${new URL(url).host}/apps/web:v1` }
+      return await Array.fromAsync(forgeVerb({ node: followed.site.node, live: undefined, args, signal: never }))
+    }
+    expect(await once(proxy.url)).toMatchObject([{ kind: 'result', complete: true }])
     expect(await digestAt(followed.site.url, 'apps/web', 'v3')).toBe(images[2]?.digest)
+    // FORGE-3: one that nobody let in is not even asked
+    expect(await once(forge.url).catch(codeOf)).toBe('E_REFUSED')
+    const args = { action: 'add', name: 'other', key: `${forge.url}/` }
+    for await (const record of runVerb(followed.site.node, undefined, 'trust', args, never))
+      expect(record).toMatchObject({
+        identities: expect.arrayContaining([{ name: 'other', keys: [], roles: ['forge'], forge: forge.url }]) as object
+      })
+    expect(await once(forge.url)).toMatchObject([{ kind: 'result', complete: true }])
   })
 
   it('FORGE-7: at any other registry one for the list and one for each followed tag, without a body', async () => {

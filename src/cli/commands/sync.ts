@@ -22,8 +22,12 @@ async function syncEncrypted(context: Context, word: string, flags: SyncFlags, i
 /** Syncs with peers, or with a replica of files. @returns 0 when complete, 15 where a fork was found, else 10; 11 for bad objects of files */
 export async function sync(context: Context, peers: readonly string[], flags: SyncFlags = {}): Promise<number> {
   const [first] = peers
-  if (first?.startsWith('docker://') === true && peers.length === 1)
-    return await (await import('./forge.ts')).forge(context, { action: 'once', url: first })
+  if (first !== undefined && peers.every((word) => word.startsWith('docker://'))) {
+    const { forge } = await import('./forge.ts')
+    let worst = 0
+    for (const url of peers) worst = Math.max(worst, await forge(context, { action: 'once', url }))
+    return worst
+  }
   const { isEncrypted, replicaWord } = await import('../../node/index.ts')
   if (first !== undefined && peers.length === 1 && (isEncrypted(first) || flags.encryptTo !== undefined))
     return await syncEncrypted(context, first, flags, isEncrypted(first))

@@ -20,9 +20,14 @@ export async function trust(
       readonly name: string
       readonly keys: readonly string[]
       readonly issuer?: string
+      readonly forge?: string
     }[]
-    for (const { name: of, keys, issuer } of identities)
-      for (const one of [...keys, ...(issuer === undefined ? [] : [`by tokens of ${printable(issuer)}`])])
+    for (const { name: of, keys, issuer, forge } of identities)
+      for (const one of [
+        ...keys,
+        ...(issuer === undefined ? [] : [`by tokens of ${printable(issuer)}`]),
+        ...(forge === undefined ? [] : [`the forge ${printable(forge)}`])
+      ])
         print(`${printable(of).padEnd(16)} ${one}`)
     if (identities.length === 0) print('nobody is trusted yet: rejoin trust add NAME KEY')
   })
