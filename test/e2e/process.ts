@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { env, execPath } from 'node:process'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { expect } from 'vitest'
 import { main } from '../command-line.ts'
 
@@ -65,15 +67,26 @@ export class Lab implements AsyncDisposable {
   /** Runs a command to its end. */
   async run(
     args: readonly string[],
-    { input = '', more = {} }: { readonly input?: string | Uint8Array; readonly more?: NodeJS.ProcessEnv } = {}
+    {
+      input = '',
+      more = {},
+      onPid = () => {}
+    }: {
+      readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>
+      readonly more?: NodeJS.ProcessEnv
+      readonly onPid?: (pid: number) => void
+    } = {}
   ): Promise<Ended> {
     const child = this.spawn(args, more)
+    onPid(child.pid ?? 0)
     const out: Buffer[] = []
     const err: Buffer[] = []
     child.stdout?.on('data', (bytes: Buffer) => out.push(bytes))
     child.stderr?.on('data', (bytes: Buffer) => err.push(bytes))
     child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
+    if (typeof input === 'string' || input instanceof Uint8Array) child.stdin?.end(input)
+    // who reads it may end before its end
+    else if (child.stdin !== null) void pipeline(Readable.from(input), child.stdin).catch(() => {})
     const [code] = (await once(child, 'close')) as [number | null]
     return { code, stdout: Buffer.concat(out).toString('latin1'), stderr: Buffer.concat(err).toString() }
   }
