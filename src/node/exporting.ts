@@ -291,6 +291,7 @@ class Exporting {
   private async finish(logs: ReadonlySet<LogId>, artifacts: readonly ArtifactNeeds[], isWhole: boolean): Promise<void> {
     const { target } = this
     if (isWhole) await settleRoots(target, rootsOf(artifacts, new Set()))
+    target.noteLimits()
     writeReadme(target)
     writeHeads(target)
     noteOmitted(target, this.options.choice?.omitted ?? [])

@@ -107,6 +107,7 @@ async function oneWay(from: string, to: string, stop: AbortSignal, say: (record:
     })
     for (const { path, bytes } of carried) replaceFileSync(`${target.root}/${path}`, bytes, { durable: true })
     await listFrom(target, source.files)
+    target.noteLimits()
     writeReadme(target)
     writeHeads(target)
     relist(target, new Set([...logs, ...target.grown]))

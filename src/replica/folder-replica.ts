@@ -123,6 +123,14 @@ export class FolderReplica implements AsyncDisposable {
     this.blobs.prepare()
   }
 
+  /** Notes in replica.json how many names its folder of blobs takes, where that turned out, so that the next plan knows it. @throws E_NO_SPACE E_IO */
+  noteLimits(): void {
+    const names = this.blobs.mostNames
+    if (names === this.limits.names) return
+    const limits = { ...this.limits, ...(names !== undefined && { names }) }
+    writeReplicaFile(this.root, { network: this.network, store: this.storeId, limits })
+  }
+
   /** Returns the entries of a log that its checkpoint covers, as it says: nothing is verified. */
   sizeOf(log: LogId): number {
     try {
@@ -333,13 +341,17 @@ function create(
     utf8('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
     { durable: true }
   )
-  replaceFileSync(
-    join(root, 'replica.json'),
-    sealed({ format: 'rejoin', version: folderVersion, ...is, ...(Object.keys(limits).length > 0 && { limits: { ...limits } }) }),
-    {
-      durable: true
-    }
-  )
+  writeReplicaFile(root, { ...is, limits })
+}
+
+function writeReplicaFile(root: string, { limits, ...is }: Parameters<typeof create>[1]): void {
+  const text = {
+    format: 'rejoin',
+    version: folderVersion,
+    ...is,
+    ...(Object.keys(limits).length > 0 && { limits: { ...limits } })
+  }
+  replaceFileSync(join(root, 'replica.json'), sealed(text), { durable: true })
 }
 
 /** Names at the root of a replica, besides those that stay with a node. */

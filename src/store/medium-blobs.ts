@@ -22,6 +22,7 @@ import { PartialBlob, type PartShape } from './blob-part.ts'
 import type { PutOptions, StoredBlob, UnstoredBlob } from './blob-put.ts'
 import { writeSmall, writeStream } from './blob-write.ts'
 import { ioError, syncFolder } from './file.ts'
+import { roomOn } from './medium.ts'
 import type { Outside } from './outside.ts'
 import { type OpenBlob, PartedBlob } from './parted-blob.ts'
 import { partsOf } from './parts.ts'
@@ -31,6 +32,8 @@ import { mediumPace } from './write-back.ts'
 
 /** the largest part of a blob: a medium that takes more takes it whole */
 const maxPartBytes = 1024 * chunkBytes
+/** with less room than this a medium is full, and not only a folder of it */
+const fullBytes = 1024 * 1024
 
 /**
  * The blobs of a medium that is written. A blob gets its name only after its file was synced, read back and found right; so a name there is never short
@@ -203,12 +206,9 @@ export class MediumBlobs {
     const folders = new Set<string>()
     const kept: { readonly path: string; readonly digest: Digest }[] = []
     for (const { path, digest } of files) {
-      const place = this.placeOf(digest)
-      const target = join(this.root, place)
-      await moveFile(path, target)
-      folders.add(dirname(target))
+      const place = await this.move(path, digest)
+      folders.add(dirname(join(this.root, place)))
       kept.push({ path: place, digest })
-      this.names++
     }
     for (const folder of folders) await syncFolder(folder)
     for (const { path, digest } of kept) {
@@ -218,19 +218,40 @@ export class MediumBlobs {
     this.onKept()
   }
 
+  /** Gives a file its name; where the folder of blobs takes no more names, in `parts/`. @returns the path */
+  private async move(path: string, digest: Digest): Promise<string> {
+    const place = this.placeOf(digest)
+    try {
+      await moveFile(path, join(this.root, place))
+    } catch (error) {
+      // FAT says this of a folder with 65,536 entries, and ext4 of one that may not grow
+      const isFolderFull = codeOf(error) === 'E_NO_SPACE' && roomOn(this.root).freeBytes > fullBytes
+      if (place !== blobPath(digest) || !isFolderFull) throw error
+      this.limits.names = this.names
+      return await this.move(path, digest)
+    }
+    if (place === blobPath(digest)) this.names++
+    return place
+  }
+
+  /** How many names the folder of blobs takes, where that is known or turned out. */
+  get mostNames(): number | undefined {
+    return Number.isFinite(this.limits.names) ? this.limits.names : undefined
+  }
+
   /** Reads a file that was written and compares it with its digest. @throws E_IO; then the file is gone */
   private async readBack(path: string, digest: Digest, sizeBytes: number): Promise<void> {
     if (
       this.files.size(pathBelow(this.root, path)) === sizeBytes &&
-      (await this.isRight([pathBelow(this.root, path)], digest, blobPath(digest)))
+      (await this.isRight([pathBelow(this.root, path)], digest, false))
     )
       return
     await deleteFile(path)
     throw misread(digest)
   }
 
-  /** Reads files and compares them with a digest; where they have it, they are listed. @param as the name under which a single one is listed */
-  private async isRight(paths: readonly string[], digest: Digest, as?: string): Promise<boolean> {
+  /** Reads files and compares them with a digest; where they have it, they are listed, unless they have another name yet. */
+  private async isRight(paths: readonly string[], digest: Digest, isListed = true): Promise<boolean> {
     const { algorithm, hex } = digestParts(digest)
     const whole = createHash(algorithm)
     const sums: string[] = []
@@ -251,7 +272,7 @@ export class MediumBlobs {
       sums.push(own?.digest('hex') ?? hex)
     }
     if (whole.digest('hex') !== hex) return false
-    for (const [i, path] of paths.entries()) this.sums.add(as ?? path, sums[i] as string)
+    if (isListed) for (const [i, path] of paths.entries()) this.sums.add(path, sums[i] as string)
     return true
   }
 }
