@@ -7,12 +7,16 @@ import { rolldown } from 'rolldown'
 
 const project = resolve(import.meta.dirname, '..')
 
-/** Writes the command line, and the thread that hashes, to a folder; what was there goes. @throws where src does not hold together */
-export async function bundle(folder: string): Promise<void> {
+/**
+ * Writes the command line, and the thread that hashes, to a folder; what was there goes.
+ * @param others further programs to write beside it, by name
+ * @throws where src does not hold together
+ */
+export async function bundle(folder: string, others: Readonly<Record<string, string>> = {}): Promise<void> {
   if (relative(project, folder).split('/').length !== 2) throw new Error(`${folder} does not lie two below the project`)
   rmSync(folder, { recursive: true, force: true })
   const sources = await rolldown({
-    input: { main: join(project, 'src/cli/main.ts'), 'hash-worker': join(project, 'src/store/hash-worker.ts') },
+    input: { main: join(project, 'src/cli/main.ts'), 'hash-worker': join(project, 'src/store/hash-worker.ts'), ...others },
     platform: 'node',
     external: (id) => !id.startsWith('.') && !id.startsWith('/')
   })

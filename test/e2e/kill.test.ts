@@ -12,13 +12,14 @@ import { Node } from '../../src/node/node.ts'
 import { openKeys, verifyFolder } from '../../src/store/index.ts'
 import { driveSession, pipe } from '../../src/sync/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
+import { besideMain } from '../command-line.ts'
 
 const lab = mkdtempSync(join(tmpdir(), 'rejoin-kill-'))
 const seed = Number(env['SEED'] ?? Math.floor(Math.random() * 1e9))
 const killCount = Number(env['KILLS'] ?? 200)
 const children = new Set<ChildProcess>()
 const lifeLimitMs = 120_000
-const script = join(import.meta.dirname, 'kill-node.ts')
+const script = besideMain('kill-node')
 
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL')

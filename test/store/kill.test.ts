@@ -6,12 +6,13 @@ import { setTimeout } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { hex, parseEvent } from '../../src/core/index.ts'
 import { openKeys, Store, verifyFolder } from '../../src/store/index.ts'
+import { besideMain } from '../command-line.ts'
 import { newNode, temporaryFolder } from './sample-folder.ts'
 
 const { signal } = new AbortController()
 const rounds = 40
 
-const script = join(import.meta.dirname, 'kill-child.ts')
+const script = besideMain('kill-child')
 
 /** Lets a child append, kills it some time after it has printed so much, and returns the whole lines that it printed. */
 async function runAndKill(
