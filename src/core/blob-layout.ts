@@ -6,6 +6,12 @@ export function privateBlobPath(digest: Digest): string {
   return `private/blobs/${algorithm}/${hex}`
 }
 
+/** Returns the path of a small blob that is not durable yet, e.g. `private/fresh/sha256-<hex>`. */
+export function freshBlobPath(digest: Digest): string {
+  const { algorithm, hex } = digestParts(digest)
+  return `private/fresh/${algorithm}-${hex}`
+}
+
 /** Returns the path of a blob that is not yet complete, e.g. `tmp/sha256-<hex>.part`; another run goes on with it. */
 export function partPath(digest: Digest): string {
   const { algorithm, hex } = digestParts(digest)

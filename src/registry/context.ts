@@ -3,7 +3,7 @@ import type { Gatekeeper } from './access.ts'
 import type { AnswerCache } from './cache.ts'
 import type { Contents } from './contents.ts'
 import type { Fetches } from './fetches.ts'
-import type { GroupPut } from './group-put.ts'
+import type { FreshUploads } from './fresh-uploads.ts'
 import type { Rates } from './rates.ts'
 import type { Roots } from './roots.ts'
 import type { Uploads } from './uploads.ts'
@@ -21,7 +21,7 @@ export interface RegistryContext {
   readonly contents: Contents
   readonly uploads: Uploads
   readonly fetches: Fetches
-  readonly groupPut: GroupPut
+  readonly freshUploads: FreshUploads
   readonly roots: Roots
   /** Runs work after other work of that key. */
   readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>

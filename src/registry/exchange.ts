@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from './access.ts'
 import { piecesOf } from './body.ts'
-import { fault, type FaultCode } from './fault.ts'
+import { fault, type FaultCode, type RegistryFault } from './fault.ts'
 
 /** One request with its answer. */
 export interface Exchange {
@@ -37,14 +37,14 @@ export function lengthOf({ request }: Exchange): number | undefined {
 
 /** Reads a body that must be small. @throws the given fault where it has more than `maxBytes` · SIZE_INVALID where it ends too early */
 export async function readBody(exchange: Exchange, maxBytes: number, code: FaultCode): Promise<Buffer> {
-  const tooLarge = fault(413, code, `the body is over the limit of ${maxBytes} bytes`)
+  const tooLarge = (): RegistryFault => fault(413, code, `the body is over the limit of ${maxBytes} bytes`)
   const said = lengthOf(exchange)
-  if (said !== undefined && said > maxBytes) throw tooLarge
+  if (said !== undefined && said > maxBytes) throw tooLarge()
   const parts: Buffer[] = []
   let sizeBytes = 0
   for await (const part of piecesOf(exchange.request)) {
     sizeBytes += part.length
-    if (sizeBytes > maxBytes) throw tooLarge
+    if (sizeBytes > maxBytes) throw tooLarge()
     parts.push(part)
   }
   if (said !== undefined && said !== sizeBytes)

@@ -2,7 +2,7 @@ import type { Digest } from '../core/index.ts'
 import type { Answer } from './cache.ts'
 import type { RegistryContext } from './context.ts'
 import { type Exchange, send } from './exchange.ts'
-import { fault } from './fault.ts'
+import { fault, type RegistryFault } from './fault.ts'
 import { sendArriving } from './pull-through.ts'
 import { mustBeDigest, mustBeName } from './route.ts'
 import { askedRange, blobHeaders, isKnownToClient, rangeHeaders, streamFile } from './send-blob.ts'
@@ -19,9 +19,9 @@ export async function pullBlob(context: RegistryContext, exchange: Exchange, nam
   const digest = mustBeDigest(word, 404, 'BLOB_UNKNOWN')
   const { contents, node, cache } = context
   const { version } = cache
-  const unknown = fault(404, 'BLOB_UNKNOWN', `${name} has no blob ${digest}`, { detail: { digest } })
+  const unknown = (): RegistryFault => fault(404, 'BLOB_UNKNOWN', `${name} has no blob ${digest}`, { detail: { digest } })
   const content = contents.isLinked(name, digest) ? undefined : await contents.find(name, digest)
-  if (content === undefined && !contents.isLinked(name, digest)) throw unknown
+  if (content === undefined && !contents.isLinked(name, digest)) throw unknown()
   if (content !== undefined && !node.blobs.has(digest) && (await sendArriving(context, exchange, content))) return
   const size = node.blobs.size(digest)
   if (size === undefined) throw context.fetches.unavailable(digest, 'BLOB_UNKNOWN')

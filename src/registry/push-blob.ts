@@ -7,12 +7,11 @@ import { contentRangeOf } from './range.ts'
 import { mustBeDigest, mustBeName } from './route.ts'
 import { isSpoiled, type Session } from './uploads.ts'
 
-/** bodies up to this are taken in memory and made durable in groups */
+/** bodies up to this are taken in memory and made durable with their manifest */
 const smallBytes = 1024 * 1024
 
 function created(context: RegistryContext, exchange: Exchange, name: string, digest: Digest): void {
   context.contents.link(name, digest)
-  context.node.blobs.touch(digest)
   send(exchange, 201, { location: pathTo(name, 'blobs', digest), 'docker-content-digest': digest })
 }
 
@@ -52,6 +51,7 @@ async function tryMount(context: RegistryContext, exchange: Exchange, name: stri
       ? node.blobs.placeOf(digest) === 'shared' || contents.isLinkedAnywhere(digest)
       : contents.isLinked(from, digest) || (await contents.find(from, digest)) !== undefined
   if (!isThere) return false
+  node.blobs.touch(digest)
   created(context, exchange, name, digest)
   dropBody(exchange)
   return true
@@ -112,7 +112,8 @@ export async function closeUpload(context: RegistryContext, exchange: Exchange, 
         await uploads.cancel(session)
         throw fault(400, 'DIGEST_INVALID', `the ${bytes.length} bytes given for ${digest} have another digest`)
       }
-      if (node.blobs.size(digest) !== bytes.length) await context.groupPut.put(bytes, digest)
+      if (node.blobs.size(digest) === bytes.length) node.blobs.touch(digest)
+      else context.freshUploads.put(bytes, digest)
       await uploads.cancel(session)
     } else {
       const upload = await uploads.open(session, length === undefined ? undefined : offset + length)

@@ -106,10 +106,11 @@ async function mustHaveParts(
     ...manifest.manifests
   ]) {
     if (here.has(digest)) continue
-    const content = contents.isLinked(name, digest) ? undefined : await contents.find(name, digest)
+    const isLinked = contents.isLinked(name, digest)
+    const content = isLinked ? undefined : await contents.find(name, digest)
     // what is in the repository by another writer's word, and not here, is fetched
     if (content !== undefined) await fetches.bring(content)
-    const sizeHere = content !== undefined || contents.isLinked(name, digest) ? node.blobs.size(digest) : undefined
+    const sizeHere = content !== undefined || isLinked ? node.blobs.size(digest) : undefined
     if (sizeHere === undefined) {
       if (!isElsewhere({ digest, size, ...rest })) missing(digest, `${digest} is not in ${name}`)
     } else if (sizeHere !== size) {
@@ -125,10 +126,10 @@ async function publishPushed(context: RegistryContext, name: string, pushed: Pus
   const { bytes, digest, manifest, descriptor } = pushed
   const [parts, known, tagged] = await Promise.all([
     mustHaveParts(context, name, manifest),
-    readInRepository(node, name, digest),
+    node.blobs.has(digest) ? readInRepository(node, name, digest) : undefined,
     Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const))
   ])
-  const isThere = known?.mediaType === descriptor.mediaType && node.blobs.has(digest)
+  const isThere = known?.mediaType === descriptor.mediaType
   const drafts: Draft[] = []
   const artifactType = artifactTypeOf(manifest)
   const changed: string[] = []

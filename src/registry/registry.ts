@@ -9,7 +9,7 @@ import type { RegistryContext } from './context.ts'
 import { dropBody, type Exchange, sendJson } from './exchange.ts'
 import { answerFault, fault, faultOf, RegistryFault } from './fault.ts'
 import { Fetches } from './fetches.ts'
-import { GroupPut } from './group-put.ts'
+import { FreshUploads } from './fresh-uploads.ts'
 import { sendCatalog, sendReferrers, sendTags } from './lists.ts'
 import { pullBlob } from './pull-blob.ts'
 import { pullManifest } from './pull-manifest.ts'
@@ -42,6 +42,7 @@ export function registry(node: Node, options: RegistryOptions = {}): FastifyPlug
     app.addHook('onClose', async () => {
       stopping.abort(new RejoinError('E_TERMINATED', 'the node is going down'))
       await context.uploads[Symbol.asyncDispose]()
+      await context.freshUploads[Symbol.asyncDispose]()
       context.roots[Symbol.dispose]()
       context.cache[Symbol.dispose]()
       context.contents[Symbol.dispose]()
@@ -81,7 +82,7 @@ function openContext(node: Node, options: RegistryOptions, signal: AbortSignal):
     contents: new Contents(node),
     uploads: new Uploads(node.blobs, parseDuration(uploadExpiry) ?? dayMs),
     fetches: new Fetches(node, live, signal),
-    groupPut: new GroupPut(node.blobs),
+    freshUploads: new FreshUploads(node.blobs, (error) => node.say(`small uploads were lost: ${error.message}`)),
     roots: new Roots(node.blobs.index, (error) => node.say(`index.json can't be written: ${(error as Error).message}`)),
     inTurn: async (key, work) => {
       const run = (turns.get(key) ?? Promise.resolve()).then(work, work)

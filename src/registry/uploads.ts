@@ -13,6 +13,8 @@ export interface Session {
   readonly id: string
   readonly name: string
   readonly algorithm: UploadAlgorithm
+  /** whether there are files of it */
+  hasFiles: boolean
   /** what has come, once anything has */
   upload: BlobUpload | undefined
   lastMs: number
@@ -69,6 +71,7 @@ export class Uploads implements AsyncDisposable {
     try {
       const { name, algorithm } = JSON.parse(readFileSync(this.notePath(id), 'utf8')) as Session
       const session = newSession(id, name, algorithm === 'sha512' ? 'sha512' : 'sha256')
+      session.hasFiles = true
       this.sessions.set(id, session)
       return session
     } catch {
@@ -81,7 +84,8 @@ export class Uploads implements AsyncDisposable {
   }
 
   /** Returns how many bytes of an upload have come. */
-  offset({ id, upload }: Session): number {
+  offset({ id, upload, hasFiles }: Session): number {
+    if (!hasFiles) return 0
     return upload?.sizeBytes ?? statSync(uploadPath(this.blobs.root, id), { throwIfNoEntry: false })?.size ?? 0
   }
 
@@ -106,6 +110,7 @@ export class Uploads implements AsyncDisposable {
   /** Returns the open file of an upload. @param sizeBytes in all, where that is known @throws E_NO_SPACE E_IO */
   async open(session: Session, sizeBytes: number | undefined): Promise<BlobUpload> {
     if (session.upload === undefined) {
+      session.hasFiles = true
       replaceFileSync(this.notePath(session.id), utf8(JSON.stringify({ name: session.name, algorithm: session.algorithm })), {
         durable: false
       })
@@ -115,16 +120,16 @@ export class Uploads implements AsyncDisposable {
   }
 
   /** Forgets an upload that became a blob. */
-  done({ id }: Session): void {
+  done({ id, hasFiles }: Session): void {
     this.sessions.delete(id)
-    rmSync(this.notePath(id), { force: true })
+    if (hasFiles) rmSync(this.notePath(id), { force: true })
   }
 
   /** Deletes an upload and what has come of it. */
   async cancel(session: Session): Promise<void> {
     this.done(session)
     await session.upload?.discard()
-    rmSync(uploadPath(this.blobs.root, session.id), { force: true })
+    if (session.hasFiles) rmSync(uploadPath(this.blobs.root, session.id), { force: true })
   }
 
   /** Closes files that nobody adds to, and deletes what was given up. */
@@ -165,7 +170,16 @@ export class Uploads implements AsyncDisposable {
 }
 
 function newSession(id: string, name: string, algorithm: UploadAlgorithm): Session {
-  return { id, name, algorithm, upload: undefined, lastMs: Date.now(), busy: Promise.resolve(), interrupt: undefined }
+  return {
+    id,
+    name,
+    algorithm,
+    hasFiles: false,
+    upload: undefined,
+    lastMs: Date.now(),
+    busy: Promise.resolve(),
+    interrupt: undefined
+  }
 }
 
 /** Returns whether an error says that an upload's bytes were not what they were said to be; then nothing of it is left. */

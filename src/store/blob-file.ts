@@ -1,6 +1,7 @@
-import { constants, renameSync } from 'node:fs'
+import { closeSync, constants, fsync, openSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { RejoinError } from '../core/index.ts'
 import { ioError, syncFolder } from './file.ts'
 
@@ -130,6 +131,35 @@ export async function moveFile(from: string, to: string): Promise<void> {
   } catch (cause) {
     throw ioError(cause, 'move a file to', to)
   }
+}
+
+const syncFile = promisify(fsync)
+
+/**
+ * Makes files durable side by side, so that the file system commits many in one go; those that are not there any more are passed over.
+ * @throws E_NO_SPACE E_IO; then all of them are gone: what the disk did not take may read well until the next start, and no longer
+ */
+export async function syncOrDelete(paths: readonly string[]): Promise<void> {
+  const synced = await Promise.allSettled(
+    paths.map(async (path) => {
+      let fd: number
+      try {
+        fd = openSync(path, 'r')
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return
+        throw cause
+      }
+      try {
+        await syncFile(fd)
+      } finally {
+        closeSync(fd)
+      }
+    })
+  )
+  const failed = synced.find((result) => result.status === 'rejected')
+  if (failed === undefined) return
+  for (const path of paths) await deleteFile(path)
+  throw ioError(failed.reason, 'write', paths[0] ?? '')
 }
 
 /** Deletes a file, if there is one. */

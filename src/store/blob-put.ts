@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   type Cid,
@@ -10,7 +11,7 @@ import {
   rawCid,
   sha256
 } from '../core/index.ts'
-import { deleteFile, moveFile } from './blob-file.ts'
+import { deleteFile, makeFolder, moveFile, syncOrDelete } from './blob-file.ts'
 import { digestBytes } from './blob-hash.ts'
 import { findBlob, knownBlob, moveBlob, pathOfBlob, settleBlob } from './blob-place.ts'
 import { type SmallBlob, writeSmall, writeStream } from './blob-write.ts'
@@ -80,9 +81,7 @@ export async function putSmall(
   let group: SmallBlob[] = []
   let gathered = 0
   for (const { bytes, digest: expected } of blobs) {
-    if (bytes.length > chunkBytes) throw new Error('bug: putMany is for blobs of at most 1 MiB')
-    const digest = digestBytes(expected === undefined ? 'sha256' : digestParts(expected).algorithm, bytes)
-    if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest)
+    const { digest } = checked({ bytes, digest: expected })
     stored.push({ digest, sizeBytes: bytes.length, cid: cidOfDigest(digest) ?? rawCid(sha256(bytes)) })
     if (seen.has(digest) || (await isKept(root, digest, bytes.length, options))) continue
     seen.add(digest)
@@ -99,30 +98,49 @@ export async function putSmall(
 
 /** Moves blobs to where they are passed on, and stores small ones there, durable together. @throws E_NOT_FOUND E_BAD_OBJECT E_NO_SPACE E_IO */
 export async function shareBlobs(root: string, digests: readonly Digest[], small: readonly UnstoredBlob[]): Promise<void> {
+  const moved = digests.map((digest) => ({ digest, ...knownBlob(root, digest) })).filter(({ place }) => place !== 'shared')
+  const group = small.map(checked).filter(({ digest }) => findBlob(root, digest)?.place !== 'shared')
+  const fresh = moved.flatMap(({ path, isFresh }) => (isFresh ? [path] : []))
+  const writing = writeSmall(root, group, true)
   const folders = new Set<string>()
-  for (const digest of digests) {
-    const found = knownBlob(root, digest)
-    if (found.place === 'shared') continue
-    const target = pathOfBlob(root, digest, 'shared')
-    await moveFile(found.path, target)
-    folders.add(dirname(target))
+  try {
+    await Promise.all([writing, syncOrDelete(fresh)])
+    for (const folder of new Set(moved.map(({ digest }) => dirname(pathOfBlob(root, digest, 'shared'))))) {
+      if (!existsSync(folder)) await makeFolder(folder)
+    }
+    for (const { digest } of moved) {
+      // where it is now: it may have become durable, or have been shared, meanwhile
+      const found = knownBlob(root, digest)
+      const target = pathOfBlob(root, digest, 'shared')
+      if (found.place !== 'shared') await moveFile(found.path, target)
+      folders.add(dirname(target))
+    }
+  } catch (cause) {
+    for (const path of await writing.catch(() => [])) await deleteFile(path)
+    throw cause
   }
-  // the folders of those that are stored now are made durable then, and what was moved there before with them
-  for (const folder of await putNew(root, small)) folders.delete(folder)
-  for (const folder of folders) await syncFolder(folder)
+  await settleGroup(root, group, await writing, {}, folders)
 }
 
-/** Stores small blobs that are not here yet, durable together; returns the folders that were made durable. */
-async function putNew(root: string, small: readonly UnstoredBlob[]): Promise<ReadonlySet<string>> {
-  const fresh = small.filter(({ digest }) => digest === undefined || findBlob(root, digest) === undefined)
-  await putSmall(root, small, {})
-  return new Set(fresh.flatMap(({ digest }) => (digest === undefined ? [] : dirname(pathOfBlob(root, digest, 'shared')))))
+function checked({ bytes, digest: expected }: UnstoredBlob): SmallBlob {
+  if (bytes.length > chunkBytes) throw new Error('bug: a blob of over 1 MiB is not small')
+  const digest = digestBytes(expected === undefined ? 'sha256' : digestParts(expected).algorithm, bytes)
+  if (expected !== undefined && digest !== expected) throw wrongDigest(expected, digest)
+  return { digest, bytes }
 }
 
 async function putGroup(root: string, group: readonly SmallBlob[], options: PutOptions): Promise<void> {
-  const durable = options.durable ?? true
-  const paths = await writeSmall(root, group, durable)
-  const folders = new Set<string>()
+  await settleGroup(root, group, await writeSmall(root, group, options.durable ?? true), options, new Set())
+}
+
+/** Gives written files the names of their blobs, durably unless told otherwise. @param folders others that are made durable with those of the blobs */
+async function settleGroup(
+  root: string,
+  group: readonly SmallBlob[],
+  paths: readonly string[],
+  options: PutOptions,
+  folders: Set<string>
+): Promise<void> {
   try {
     for (const [i, { digest }] of group.entries()) {
       folders.add(dirname(await settleBlob(root, paths[i] as string, digest, options.private === true)))
@@ -131,14 +149,14 @@ async function putGroup(root: string, group: readonly SmallBlob[], options: PutO
     for (const path of paths) await deleteFile(path)
     throw cause
   }
-  if (durable) for (const folder of folders) await syncFolder(folder)
+  if (options.durable ?? true) await Promise.all([...folders].map(syncFolder))
 }
 
 /** Returns whether a blob of that size is here already; one that is to be shared from now on is moved. */
 async function isKept(root: string, digest: Digest, sizeBytes: number, options: PutOptions): Promise<boolean> {
   const found = findBlob(root, digest)
   if (found?.sizeBytes !== sizeBytes) return false
-  if (options.private !== true) await moveBlob(root, digest, 'shared')
+  if (options.private !== true || found.isFresh) await moveBlob(root, digest, options.private === true ? 'private' : 'shared')
   return true
 }
 

@@ -5,6 +5,7 @@ import { chunkBytes, type Digest, dagOfLeaves, digestParts, equal, hasDigest, Re
 import { allocate, type ByteRange, openRegular, readFully, readPieces } from './blob-file.ts'
 import { hashFile } from './blob-hash.ts'
 import { PartialBlob, type PartShape } from './blob-part.ts'
+import { recoverFresh, settleFresh, writeFresh } from './blob-fresh.ts'
 import { BlobUpload, type UploadOptions } from './blob-upload.ts'
 import { type BlobPlace, deleteBlob, findBlob, knownBlob, listBlobs, moveBlob } from './blob-place.ts'
 import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type StoredBlob, type UnstoredBlob } from './blob-put.ts'
@@ -117,6 +118,19 @@ export class BlobStore {
   /** Keeps many blobs of at most 1 MiB, durable together; in order. @throws as put; then those before may be kept already */
   async putMany(blobs: readonly UnstoredBlob[], options: Omit<PutOptions, 'digest'> = {}): Promise<readonly StoredBlob[]> {
     return this.shared(await putSmall(this.root, blobs, options), options)
+  }
+
+  /**
+   * Keeps a blob of at most 1 MiB whose digest was compared, not passed on, and not durable before `share` or `settleFresh` was done with it.
+   * @throws E_NO_SPACE E_IO
+   */
+  putFresh(bytes: Uint8Array, digest: Digest): void {
+    writeFresh(this.root, digest, bytes)
+  }
+
+  /** Makes the blobs of putFresh durable, together. @throws E_NO_SPACE E_IO: then those that are not durable are gone */
+  async settleFresh(): Promise<void> {
+    await settleFresh(this.root)
   }
 
   /**
@@ -345,6 +359,7 @@ export function openBlobs(root: string, options: IndexOptions = {}): BlobStore {
     }
     for (const name of readdirSync(join(root, 'tmp')))
       if (/^put-[0-9a-f]{24}\.part$/.test(name)) unlinkSync(join(root, 'tmp', name))
+    recoverFresh(root)
   }
   return new BlobStore(root, OciIndex.open(root, options))
 }
