@@ -135,3 +135,36 @@ export function layoutFolder(folder: string, images: Readonly<Record<string, Lab
     writeFileSync(file, bytes)
   }
 }
+
+/** The invocation image of the test bundle. */
+export const installer: LabImage = labImage('cnab/app/run', '#!/bin/sh\n')
+/** A component image whose layer has several chunks. */
+export const large: LabImage = labImage(
+  'data',
+  Buffer.alloc(2_500_000, 'incompressible? no, but long enough to be of several chunks ')
+)
+/** A component image for two platforms. */
+export const both: LabImage = labIndex([
+  { ...labImage('a', 'for amd64'), platform: { os: 'linux', architecture: 'amd64' } },
+  { ...labImage('b', 'for arm64', { os: 'linux', architecture: 'arm64' }), platform: { os: 'linux', architecture: 'arm64' } }
+])
+/** What bundle.json calls the images. */
+export const names: Readonly<Record<'installer' | 'large' | 'both', string>> = {
+  installer: 'example/installer:1',
+  large: 'registry.example:5000/large@' + large.digest,
+  both: 'busybox'
+}
+/** The bundle.json of the test bundle. */
+export const bundle: string = bundleJson({
+  invocation: { image: names.installer, contentDigest: installer.digest },
+  components: {
+    multi: { image: names.both },
+    large: { image: names.large, contentDigest: large.digest }
+  }
+})
+/** Its images, by the names that a layout has for them. */
+export const images: Readonly<Record<string, LabImage>> = {
+  'docker.io/example/installer:1': installer,
+  [names.large]: large,
+  'docker.io/library/busybox': both
+}

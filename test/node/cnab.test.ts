@@ -4,44 +4,27 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type GetFlags, get as write } from '../../src/cli/commands/get.ts'
-import { bundleConfigManifest, ociIndexType, ociManifestType } from '../../src/artifact/index.ts'
 import { digestOf } from '../../src/core/index.ts'
 import { openHttp } from '../../src/http/index.ts'
 import { filesOfTar } from '../artifact/tar.ts'
 import { Node, publish, type PublishedFile, type PublishOptions, runVerb } from '../../src/node/index.ts'
 import { tool } from '../registry/tools.ts'
 import {
+  both,
+  bundle,
   bundleJson,
+  images,
+  installer,
   labImage,
-  labIndex,
   type LabFile,
-  type LabImage,
-  layoutFolder,
+  large,
+  names,
   tarOfFiles,
   thickFiles,
   thickOf
 } from './cnab-lab.ts'
 
-const kindKey = 'io.cnab.manifest.type'
 const never = new AbortController().signal
-const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
-const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
-
-const installer = labImage('cnab/app/run', '#!/bin/sh\n')
-const large = labImage('data', Buffer.alloc(2_500_000, 'incompressible? no, but long enough to be of several chunks '))
-const both = labIndex([
-  { ...labImage('a', 'for amd64'), platform: { os: 'linux', architecture: 'amd64' } },
-  { ...labImage('b', 'for arm64', { os: 'linux', architecture: 'arm64' }), platform: { os: 'linux', architecture: 'arm64' } }
-])
-const names = { installer: 'example/installer:1', large: 'registry.example:5000/large@' + large.digest, both: 'busybox' }
-const bundle = bundleJson({
-  invocation: { image: names.installer, contentDigest: installer.digest },
-  components: {
-    multi: { image: names.both },
-    large: { image: names.large, contentDigest: large.digest }
-  }
-})
-const images = { 'docker.io/example/installer:1': installer, [names.large]: large, 'docker.io/library/busybox': both }
 
 let root: string
 let lab: string
@@ -182,53 +165,6 @@ describe('a thick bundle', () => {
   })
 })
 
-describe('an index that cnab-to-oci made', () => {
-  it.each([
-    ['of OCI', ociManifestType, ociIndexType, 'application/vnd.cnab.config.v1+json', undefined],
-    [
-      'of OCI, for a registry that knows images only',
-      ociManifestType,
-      undefined,
-      'application/vnd.oci.image.config.v1+json',
-      undefined
-    ],
-    ['of Docker', dockerManifest, dockerList, 'application/vnd.docker.container.image.v1+json', dockerManifest]
-  ])('CNAB-8: %s, is read as the bundle that it is', async (_, type, indexType, configType, said) => {
-    const bytes = Buffer.from(bundle)
-    const config = { mediaType: configType, digest: digestOf(bytes), size: bytes.length }
-    const manifest = Buffer.from(
-      JSON.stringify({ schemaVersion: 2, mediaType: said, config, layers: said === undefined ? null : [config] })
-    )
-    const index = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: said === undefined ? undefined : indexType,
-        manifests: [
-          { mediaType: type, digest: digestOf(manifest), size: manifest.length, annotations: { [kindKey]: 'config' } },
-          invocation(installer),
-          component(large, 'large'),
-          component(both, 'multi')
-        ]
-      })
-    )
-    const blobs = new Map([bytes, manifest, index].map((one): [string, Uint8Array] => [digestOf(one), one]))
-    for (const image of Object.values(images)) for (const [digest, one] of image.blobs) blobs.set(digest, one)
-    const folder = join(lab, `foreign-${digestOf(index).slice(7, 15)}`)
-    const root = { mediaType: indexType ?? ociIndexType, digest: digestOf(index), size: index.length, config: '', blobs }
-    layoutFolder(folder, { v1: root })
-    expect(await published(folder)).toMatchObject({
-      kind: 'result',
-      digest: root.digest,
-      images: [{ image: names.installer }, { image: names.large }, { image: names.both }]
-    })
-    const event = JSON.parse(Buffer.from(node.store.lineOf(node.log, node.writer.folder.size - 1) ?? []).toString()) as object
-    expect(event).toMatchObject({ type: 'bundle.published', data: { title: 'hello 0.1.0' } })
-    const out = join(lab, `${root.digest.slice(7, 15)}.tgz`)
-    await get(root.digest, { format: 'cnab-thick', output: out })
-    expect(readFileSync(out).equals(readFileSync(join(lab, 'out.tgz')))).toBe(true)
-  })
-})
-
 describe('a relocation map', () => {
   it('CNAB-7: has every reference of the bundle, and what it stands for can be pulled', async () => {
     await using http = await openHttp(node, '127.0.0.1:0')
@@ -365,49 +301,3 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     expect(await published(written('fresh.tgz', archive))).toMatchObject({ kind: 'result' })
   })
 })
-
-describe('CNAB-13: a layout with the index of a bundle that contradicts itself', () => {
-  it.each<readonly [string, readonly object[], RegExp]>([
-    ['an image too few', [invocation(installer)], /the index has 1 images, and bundle\.json 3/],
-    [
-      'another image than bundle.json says',
-      [invocation(both), component(large, 'large'), component(both, 'multi')],
-      /is sha256:[0-9a-f]{64} in bundle\.json and another one in the index/
-    ],
-    [
-      'an image of another name',
-      [invocation(installer), component(large, 'large'), component(both, 'other')],
-      /no image for "busybox"/
-    ]
-  ])('is refused: %s', async (_, manifests, message) => {
-    const bytes = Buffer.from(bundle)
-    const config = bundleConfigManifest(digestOf(bytes), bytes.length)
-    const index = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        manifests: [
-          { mediaType: config.mediaType, digest: config.digest, size: config.bytes.length, annotations: { [kindKey]: 'config' } },
-          ...manifests
-        ]
-      })
-    )
-    const blobs = new Map([bytes, config.bytes, index].map((one): [string, Uint8Array] => [digestOf(one), one]))
-    const folder = join(lab, `wrong-${digestOf(index).slice(7, 15)}`)
-    layoutFolder(folder, { v1: { mediaType: ociIndexType, digest: digestOf(index), size: index.length, config: '', blobs } })
-    const before = blobsHere()
-    expect(await published(folder)).toMatchObject({ kind: 'error', code: 'E_DOCUMENT', error: expect.stringMatching(message) })
-    expect(blobsHere()).toEqual(before)
-  })
-})
-
-function named({ mediaType, digest, size }: LabImage): object {
-  return { mediaType, digest, size }
-}
-
-function invocation(image: LabImage): object {
-  return { ...named(image), annotations: { [kindKey]: 'invocation' } }
-}
-
-function component(image: LabImage, name: string): object {
-  return { ...named(image), annotations: { [kindKey]: 'component', 'io.cnab.component.name': name } }
-}
