@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { Node } from '../../src/node/index.ts'
 import { type Row, introduce, makeNode } from './rows.ts'
 import { annexSeconds, copySeconds, hashSeconds, nncpSeconds, rsyncSeconds, skopeoSeconds } from './stick-peers.ts'
+import { yankedHalfWay } from './stick-yank.ts'
 
 const main = join(import.meta.dirname, '../../dist/cli/main.js')
 const mebibyte = 1024 * 1024
@@ -201,7 +202,7 @@ async function largeRows(sizeBytes: number): Promise<readonly Row[]> {
   settle()
   const skopeo = skopeoSeconds(stick, 'bench/large:one', place)
   rmSync(stick, { recursive: true })
-  const wastedBytes = await killedHalfWay(a, stick, sizeBytes)
+  const wastedBytes = await yankedHalfWay(a, place, sizeBytes)
   for (const root of [a, b, place]) rmSync(root, { recursive: true })
   const name = `stick: ${Math.round(sizeBytes / mebibyte)} MiB`
   return [
@@ -212,7 +213,7 @@ async function largeRows(sizeBytes: number): Promise<readonly Row[]> {
     { name: `${name}, NNCP in of ours`, value: nncp.into / into.seconds, unit: '×', target: 1, better: 'more' },
     { name: `${name}, skopeo out of ours`, value: skopeo / out.seconds, unit: '×', target: 0, better: 'more' },
     {
-      name: `${name}: written again after a kill half-way`,
+      name: `${name}: written again after a yank half-way, exFAT`,
       value: wastedBytes / mebibyte,
       unit: 'MiB',
       target: 8,
@@ -220,54 +221,6 @@ async function largeRows(sizeBytes: number): Promise<readonly Row[]> {
     },
     { name: `${name}: peak memory`, value: Math.max(out.peakMiB, into.peakMiB), unit: 'MiB', target: 256, better: 'less' }
   ]
-}
-
-/** Kills an export when half of the blob is on the medium, runs it again, and returns how many bytes were written twice. */
-async function killedHalfWay(root: string, stick: string, sizeBytes: number): Promise<number> {
-  const child = spawn(process.execPath, [main, 'export', stick, '--data', root, '--json'], { stdio: 'ignore' })
-  const partBytes = (): number => {
-    try {
-      return [...sizesOf(join(stick, 'tmp'))].reduce((sum, [, { size }]) => sum + size, 0)
-    } catch {
-      return 0
-    }
-  }
-  while (partBytes() < sizeBytes / 2) {
-    if (child.exitCode !== null) throw new Error('the export was over before it could be killed')
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  child.kill('SIGKILL')
-  await once(child, 'close')
-  const had = partBytes()
-  const trace = `${stick}.strace`
-  execFileSync(
-    'strace',
-    [
-      '-f',
-      '-qq',
-      '-y',
-      '-e',
-      'trace=pwrite64,write,pwritev',
-      '-o',
-      trace,
-      process.execPath,
-      main,
-      'export',
-      stick,
-      '--data',
-      root,
-      '--json'
-    ],
-    { stdio: 'ignore' }
-  )
-  let written = 0
-  for (const line of readFileSync(trace, 'utf8').split('\n'))
-    if (line.includes(`<${stick}/tmp/`)) written += Number(/= (\d+)$/.exec(line)?.[1] ?? 0)
-  const small = [...sizesOf(stick)].reduce(
-    (sum, [path, { size }]) => sum + (path.includes('/blobs/') && size < sizeBytes ? size : 0),
-    0
-  )
-  return Math.max(0, written - small - (sizeBytes - had))
 }
 
 /** All rows of sticks. @param scale divides the sizes */
