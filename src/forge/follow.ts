@@ -30,6 +30,8 @@ export class ForgeFollower implements AsyncDisposable {
   private readonly timers = new Map<string, NodeJS.Timeout>()
   private readonly retries = new Map<string, number>()
   private readonly warned = new Map<string, ReadonlySet<string>>()
+  /** those with which there is to be another sync after the one under way */
+  private readonly again = new Set<string>()
   private readonly running = new Map<string, Promise<void>>()
   private settings: readonly ForgeSetting[]
   private readonly stopAccepted: () => void
@@ -82,7 +84,14 @@ export class ForgeFollower implements AsyncDisposable {
       setting.url,
       setTimeout(() => {
         this.timers.delete(setting.url)
-        const work = this.once(setting).finally(() => this.running.delete(setting.url))
+        if (this.running.has(setting.url)) {
+          this.again.add(setting.url)
+          return
+        }
+        const work = this.once(setting).finally(() => {
+          this.running.delete(setting.url)
+          if (this.again.delete(setting.url)) this.later(setting, 0)
+        })
         this.running.set(setting.url, work)
       }, waitMs)
     )

@@ -74,7 +74,29 @@ export function gatherRequests(node: Node, setting: ForgeSetting): ForgeState {
  * @throws E_UNREACHABLE E_TIMEOUT E_GONE where it is away · E_USAGE for a bad pattern · E_NO_SPACE E_IO
  */
 export async function syncForge(context: ForgeContext): Promise<ForgeResult> {
+  const { host } = parseForgeUrl(context.setting.url)
+  return await inTurn(context.node, host, async () => await syncOnce(context))
+}
+
+/** the syncs with each forge that are under way or wait */
+const turns = new WeakMap<Node, Map<string, Promise<unknown>>>()
+
+/** Two syncs with one forge at the same time would take everything twice: the second finds what the first has done. */
+async function inTurn<T>(node: Node, host: string, work: () => Promise<T>): Promise<T> {
+  const byHost = turns.get(node) ?? new Map<string, Promise<unknown>>()
+  turns.set(node, byHost)
+  const run = (byHost.get(host) ?? Promise.resolve()).then(work, work)
+  byHost.set(host, run)
+  try {
+    return await run
+  } finally {
+    if (byHost.get(host) === run) byHost.delete(host)
+  }
+}
+
+async function syncOnce(context: ForgeContext): Promise<ForgeResult> {
   const { node, setting, signal } = context
+  signal.throwIfAborted()
   const { host, origin } = parseForgeUrl(setting.url)
   const client = new RegistryClient(
     { host, origin },
@@ -86,7 +108,7 @@ export async function syncForge(context: ForgeContext): Promise<ForgeResult> {
     const sent = await send(context, client, pulled.state)
     const now = new Date().toISOString()
     const state: ForgeState = { ...sent.state, awaySince: undefined, why: undefined, lastSync: now }
-    writeForgeState(node.root, host, state)
+    keepState(node.root, host, state)
     const waiting = waitingFor(node.root, setting.url).length
     return {
       kind: 'result',
@@ -114,6 +136,13 @@ export async function syncForge(context: ForgeContext): Promise<ForgeResult> {
   }
 }
 
+/** Writes what is known of a forge; requests that were made of the log meanwhile stay made. */
+function keepState(root: string, host: string, state: ForgeState): void {
+  const { pushed } = readForgeState(root, host)
+  const isFurther = pushed !== undefined && (pushed.log !== state.pushed?.log || pushed.size > state.pushed.size)
+  writeForgeState(root, host, isFurther ? { ...state, pushed } : state)
+}
+
 async function pull(
   { node, live, setting, signal, say }: ForgeContext,
   client: RegistryClient,
@@ -129,14 +158,14 @@ async function pull(
       waiting,
       signal,
       say,
-      onBroken: (state) => writeForgeState(node.root, client.host, state),
+      onBroken: (state) => keepState(node.root, client.host, state),
       dropRequests: (requests) => {
         for (const { id } of requests) dropRequest(node.root, id)
       }
     },
     before
   )
-  writeForgeState(node.root, client.host, pulled.state)
+  keepState(node.root, client.host, pulled.state)
   return pulled
 }
 

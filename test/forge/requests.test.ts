@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { codeOf } from '../../src/core/index.ts'
+import { codeOf, type Digest } from '../../src/core/index.ts'
+import { readForgeState, type SeenTag, writeForgeState } from '../../src/forge/forge-state.ts'
+import { areReferrersDue } from '../../src/forge/referrers.ts'
 import { forgeVerb } from '../../src/forge/index.ts'
 import { runVerb } from '../../src/node/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
@@ -52,6 +54,44 @@ describe('what a sync costs', () => {
         identities: expect.arrayContaining([{ name: 'other', keys: [], roles: ['forge'], forge: forge.url }]) as object
       })
     expect(await once(forge.url)).toMatchObject([{ kind: 'result', complete: true }])
+  })
+
+  it('FORGE-7: asks ever more rarely what refers to a tag, where the forge has no list with digests, and between a minute and a day', async () => {
+    const [startMs, dayMs] = [Date.parse('2026-11-28T00:00:00Z'), 86_400_000]
+    const iso = (ms: number): string => new Date(ms).toISOString()
+    let seen: SeenTag = { digest: `sha256:${'0'.repeat(64)}` as Digest, verdict: 'relay', rule: 'x', since: iso(startMs) }
+    const asked: number[] = []
+    for (let ms = startMs; ms <= startMs + 4 * dayMs; ms += 60_000) {
+      if (!areReferrersDue(seen, ms)) continue
+      asked.push((ms - startMs) / 60_000)
+      seen = { ...seen, asked: iso(ms) }
+    }
+    expect(asked).toEqual([0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3488, 4928])
+    // found so at a node that is followed by the name of one tag
+    await using forge = await Site.open('forge')
+    const image = await push(forge.url, 'apps/web', 'v1', 'one')
+    await using followed = await Followed.open(forge.url, { pull: ['apps/web:v1'], push: [] })
+    await followed.sync()
+    await push(forge.url, 'apps/web', 'sig', 'signature', image)
+    expect(await followed.sync()).toMatchObject({ taken: 0, requests: 1 })
+    const { root } = followed.site
+    const state = readForgeState(root, forge.host)
+    const [since, before] = [iso(Date.now() - 3 * 60_000), iso(Date.now() - 2 * 60_000)]
+    const known = state.seen.get('apps/web')?.get('v1') as SeenTag
+    writeForgeState(root, forge.host, {
+      ...state,
+      seen: new Map([['apps/web', new Map([['v1', { ...known, since, asked: before }]])]])
+    })
+    expect(await followed.sync()).toMatchObject({ taken: 1 })
+  })
+
+  it('a sync that is begun while another is under way takes nothing twice', async () => {
+    await using forge = await Site.open('forge')
+    for (const tag of ['v1', 'v2', 'v3']) await push(forge.url, 'apps/web', tag, tag)
+    await using followed = await Followed.open(forge.url)
+    const results = await Promise.all([followed.sync(), followed.sync()])
+    expect(results.map(({ taken }) => taken)).toEqual([3, 0])
+    expect(followed.site.events()).toHaveLength(3)
   })
 
   it('FORGE-7: at any other registry one for the list and one for each followed tag, without a body', async () => {
