@@ -1,36 +1,13 @@
-import {
-  type Digest,
-  type EntryBlock,
-  isWithheld,
-  type LogId,
-  parseEvent,
-  parseWithheld,
-  type RejoinEvent
-} from '../core/index.ts'
+import { type Digest, type LogId, parseEvent, type RejoinEvent } from '../core/index.ts'
 import { type Host, protocolId } from '../net/index.ts'
-import type { Descriptor } from '../store/index.ts'
 import { type BlobWant, fetchBlobs } from '../sync/index.ts'
-import { lackingOf } from './blob-wants.ts'
+import { type Brought, bringLacking, type Placed, placedIn } from './bring-lacking.ts'
 import type { Node } from './node.ts'
 import { Reaches } from './reach.ts'
-
-/** What a pass over the events came to. */
-export interface Fetched {
-  readonly fetched: number
-  readonly missing: number
-  readonly bytes: number
-}
 
 interface Place {
   readonly log: LogId
   readonly index: number
-}
-
-/** An event whose blobs are looked after. */
-interface Placed extends Place {
-  readonly event: RejoinEvent
-  /** it is used here and not passed on, and so are its blobs */
-  readonly isPrivate: boolean
 }
 
 /** Entries of a log that are looked after together with others. */
@@ -203,7 +180,7 @@ export class Fetcher {
   }
 
   /** Fetches what is missing from the peers that are connected; one pass at a time. */
-  async run(signal: AbortSignal, scope: Scope = 'missing', peers?: ReadonlySet<string>): Promise<Fetched> {
+  async run(signal: AbortSignal, scope: Scope = 'missing', peers?: ReadonlySet<string>): Promise<Brought> {
     while (this.running !== undefined) await this.running
     const work = this.pass(signal, scope, peers)
     this.running = work.catch(() => {})
@@ -227,7 +204,7 @@ export class Fetcher {
     this.retryMs = Math.min(this.retryMs * 1.5, maxRetryMs)
   }
 
-  private async pass(signal: AbortSignal, scope: Scope, peers: ReadonlySet<string> | undefined): Promise<Fetched> {
+  private async pass(signal: AbortSignal, scope: Scope, peers: ReadonlySet<string> | undefined): Promise<Brought> {
     const total = { fetched: 0, missing: scope === 'new' ? this.missing : 0, bytes: 0 }
     let parts: Part[] = []
     let gatheredBytes = 0
@@ -248,7 +225,7 @@ export class Fetcher {
         signal.throwIfAborted()
         const block = this.node.store.needFolder(log).entries.read(at, to, windowBytes)
         const end = block.from + block.count
-        parts.push({ log, from: at, end, events: this.eventsOf(log, block) })
+        parts.push({ log, from: at, end, events: placedIn(this.node, log, block) })
         gatheredBytes += block.text.length
         if (gatheredBytes >= windowBytes) await settle()
         at = end
@@ -261,7 +238,7 @@ export class Fetcher {
   }
 
   /** Fetches what some entries lack, and notes how far that reached. */
-  private async settle(parts: readonly Part[], signal: AbortSignal, peers: ReadonlySet<string> | undefined): Promise<Fetched> {
+  private async settle(parts: readonly Part[], signal: AbortSignal, peers: ReadonlySet<string> | undefined): Promise<Brought> {
     const total = { fetched: 0, missing: 0, bytes: 0 }
     const lacking = new Set<Placed>()
     const events = parts.flatMap((part) => part.events)
@@ -277,43 +254,22 @@ export class Fetcher {
     return total
   }
 
-  /** Fetches what a few events lack: manifests first, then what these name. */
+  /** Fetches what a few events lack. */
   private async fetchOf(
     events: readonly Placed[],
     { signal, isPrivate, peers }: Asking
-  ): Promise<Fetched & { readonly lacking: readonly Placed[] }> {
-    const { blobs, config } = this.node
-    const hidden = new Set<Digest>()
-    const onHere = (digest: Digest): void => {
-      if (!isPrivate && blobs.placeOf(digest) === 'private') hidden.add(digest)
-    }
-    const context = { blobs, maxBytes: config.fetchMaxBytes, onHere }
-    const total = { fetched: 0, bytes: 0 }
-    let open = events
-    for (let asked = peers; ; asked = undefined) {
-      const wants = new Map<Digest, BlobWant>()
-      const roots: Descriptor[] = []
-      const lacking: Placed[] = []
-      for (const one of open) {
-        const { wants: some, root } = await lackingOf(one.event, context)
-        for (const want of some) {
-          wants.set(want.digest, want)
-          this.remember(want.digest, one)
-        }
-        if (some.length > 0) lacking.push(one)
-        else if (root !== undefined) roots.push(root)
-      }
-      // what was kept for this node only is passed on, now that an event of it is
-      for (const digest of hidden) await blobs.move(digest, 'shared')
-      hidden.clear()
-      if (!isPrivate) this.list(roots)
-      const got = await this.fetch([...wants.values()], { signal, isPrivate, peers: asked })
-      total.fetched += got.fetched
-      total.bytes += got.bytes
-      if (got.fetched === 0) return { ...total, missing: wants.size, lacking }
-      for (const digest of wants.keys()) if (blobs.has(digest)) this.namedBy.delete(digest)
-      open = lacking
-    }
+  ): Promise<Brought & { readonly lacking: readonly Placed[] }> {
+    let asked = peers
+    return await bringLacking(this.node, events, {
+      isPrivate,
+      bring: async (wants) => {
+        const got = await this.fetch(wants, { signal, isPrivate, peers: asked })
+        for (const { digest } of wants) if (this.node.blobs.has(digest)) this.namedBy.delete(digest)
+        asked = undefined
+        return got
+      },
+      onLacking: (digest, one) => this.remember(digest, one)
+    })
   }
 
   /** Remembers which entry names a blob that is missing, for when a peer says that it has it. */
@@ -324,21 +280,11 @@ export class Fetcher {
     this.namedBy.set(digest, { log, index })
   }
 
-  /** Lists artifacts in index.json that are whole now. */
-  private list(roots: readonly Descriptor[]): void {
-    if (roots.length === 0) return
-    const { index } = this.node.blobs
-    // what a tag names needs no second mention
-    const tagged = new Set(index.tags().map(({ digest }) => digest))
-    const added = roots.filter(({ digest }) => !tagged.has(digest) && index.untaggedRoot(digest) === undefined)
-    if (added.length > 0) index.change(added.map((descriptor) => ({ kind: 'add', descriptor })))
-  }
-
   /** Fetches some blobs from peers that are connected, a few at a time, until all of them were asked. */
   async fetch(
     wants: readonly BlobWant[],
     { signal, isPrivate = false, peers }: Partial<Asking> & Pick<Asking, 'signal'>
-  ): Promise<Fetched> {
+  ): Promise<Brought> {
     const { blobs, store } = this.node
     const asked = this.host.peers().filter(({ peerId }) => peers?.has(peerId) ?? true)
     let open = wants
@@ -363,27 +309,6 @@ export class Fetcher {
   async bring(log: LogId, index: number, event: RejoinEvent): Promise<boolean> {
     const { missing } = await this.fetchOf([{ log, index, event, isPrivate: true }], { signal: this.signal, isPrivate: true })
     return missing === 0
-  }
-
-  /** The events of a block whose blobs are passed on, and those whose blobs are for this node only. */
-  private eventsOf(log: LogId, block: EntryBlock): readonly Placed[] {
-    const { text } = block
-    const events: Placed[] = []
-    let index = block.from
-    for (let start = 0, end = text.indexOf(10); end >= 0; start = end + 1, end = text.indexOf(10, start)) {
-      const line = text.subarray(start, end)
-      if (!isWithheld(line)) {
-        events.push({ log, index, event: parseEvent(line), isPrivate: false })
-        index++
-        continue
-      }
-      for (const { size } of parseWithheld(line, index)) {
-        const own = size === 1 ? this.node.store.places.kept.read(log, index) : undefined
-        if (own !== undefined) events.push({ log, index, event: parseEvent(own), isPrivate: true })
-        index += size
-      }
-    }
-    return events
   }
 
   /** Stops fetching; the signal must have ended what is under way. */

@@ -95,7 +95,7 @@ async function take(
     return await Promise.resolve({ fetched: 0, bytes: 0 })
   }
   const pass = new BlobPass(node, note, arrived)
-  const settler = new Settler(node, async (_log, _index, event) => (await pass.bringFor([event], true)).missing === 0)
+  const settler = new Settler(node, async (log, index, event) => await pass.bringHeld(log, index, event))
   const stopListening = node.onJudged((log, judged) => {
     for (const { line } of judged) pass.revisit(log, line.index)
   })

@@ -120,7 +120,7 @@ class Importing {
       return { fetched: taken.done.length, bytes: taken.bytes }
     }
     const pass = new BlobPass(node, bring, arrived)
-    const settler = new Settler(node, async (_log, _index, event) => (await pass.bringFor([event], true)).missing === 0)
+    const settler = new Settler(node, async (log, index, event) => await pass.bringHeld(log, index, event))
     try {
       const taker = new Taker(node.replica, {
         signal,

@@ -4,7 +4,8 @@ import { type BlobWant, type ByteStream, driveSession, serveBlobs, type SyncResu
 import { Announcer } from './announcer.ts'
 import { endInTime } from './bounded.ts'
 import { BlobAsks } from './blob-asks.ts'
-import { type Fetched, Fetcher } from './fetcher.ts'
+import type { Brought } from './bring-lacking.ts'
+import { Fetcher } from './fetcher.ts'
 import type { Node } from './node.ts'
 import { UrgentTopic } from './urgent.ts'
 import { Witnessing } from './witness.ts'
@@ -320,12 +321,12 @@ export class Live implements AsyncDisposable {
   }
 
   /** Fetches blobs that are named by events and not here yet, and waits for that. */
-  async fetchMissing(signal: AbortSignal): Promise<Fetched> {
+  async fetchMissing(signal: AbortSignal): Promise<Brought> {
     return await this.fetcher.run(signal)
   }
 
   /** Fetches some blobs from the peers that are connected, and waits for that. @param isPrivate they are not passed on */
-  async fetch(wants: readonly BlobWant[], signal: AbortSignal, isPrivate = false): Promise<Fetched> {
+  async fetch(wants: readonly BlobWant[], signal: AbortSignal, isPrivate = false): Promise<Brought> {
     return await this.fetcher.fetch(wants, { signal, isPrivate })
   }
 
