@@ -4,6 +4,7 @@ import { RejoinError } from './error.ts'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+const base64Letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const hexDigits = '0123456789abcdef'
 const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) => `${hexDigits[byte >> 4]}${hexDigits[byte & 15]}`)
 
@@ -48,10 +49,14 @@ export function base64(bytes: Uint8Array): string {
 
 /** Returns the bytes of a padded base64 text, or undefined where it is not the one canonical spelling of some bytes. */
 export function fromBase64(text: string): Uint8Array | undefined {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return undefined
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
   const latin1 = atob(text)
-  const bytes = Uint8Array.from(latin1, (char) => char.charCodeAt(0))
-  return base64(bytes) === text ? bytes : undefined
+  const bytes = new Uint8Array(latin1.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = latin1.charCodeAt(i)
+  if (!text.endsWith('=')) return bytes
+  // bits of the last letter that belong to no byte must be zero, else several texts would spell the same
+  const [last, spareBits] = text.endsWith('==') ? [text.at(-3), 15] : [text.at(-2), 3]
+  return (base64Letters.indexOf(last as string) & spareBits) === 0 ? bytes : undefined
 }
 
 /** Returns the bytes of a base64url text (RFC 4648, section 5, without padding), or undefined where it is not the one canonical spelling of some bytes. */

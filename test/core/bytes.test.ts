@@ -39,9 +39,12 @@ describe('bytes', () => {
     }
   })
 
-  it.each(['A', 'AB', 'AA=', 'AB==', 'AA==\n', 'AA', '_-==', 'AA==AA=='])('refuses %j as base64', (text) => {
-    expect(fromBase64(text)).toBeUndefined()
-  })
+  it.each(['A', 'AB', 'AA=', 'AB==', 'AI==', 'AAB=', 'AAC=', '====', 'A===', 'AA==\n', 'AA', '_-==', 'AA==AA=='])(
+    'refuses %j as base64',
+    (text) => {
+      expect(fromBase64(text)).toBeUndefined()
+    }
+  )
 
   it.each(['a', 'ab', 'AA', 'a1', 'aa======'])('refuses %j as base32', (text) => {
     expect(fromBase32(text)).toBeUndefined()

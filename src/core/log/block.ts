@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { concat, utf8 } from '../bytes.ts'
 import { RejoinError } from '../error.ts'
-import { leafHash, tileWidth, type Tree, type FullTile } from './merkle.ts'
+import { foldEdge, leafHash, nodeHash, tileWidth, type Tree, type FullTile } from './merkle.ts'
 import { encodeWithheld, isWithheld, parseWithheld } from './withheld.ts'
 
 /**
@@ -94,6 +94,21 @@ export function textOfLines({ text }: Pick<EntryBlock, 'text'>, lines: readonly 
 }
 
 const markerOf = (runs: readonly EntryLine[]): Uint8Array => utf8(`${encodeWithheld(...runs)}\n`)
+
+/** Returns the root that a tree has with more lines; it stays as it is, and no tile is made. */
+export function rootWith(tree: Tree, lines: readonly EntryLine[]): Uint8Array {
+  const edge = [...tree.edge()]
+  let at = tree.size
+  for (const { hash, size } of lines) {
+    if (at % size !== 0) throw new Error('bug: misaligned subtree')
+    let node = hash
+    for (let position = at / size; position % 2 === 1; position = (position - 1) / 2)
+      node = nodeHash(edge.pop() as Uint8Array, node)
+    edge.push(node)
+    at += size
+  }
+  return foldEdge(edge)
+}
 
 /**
  * Appends the lines of a block to a tree.

@@ -56,12 +56,23 @@ export function signNote(text: string, name: string, signer: Signer): Note {
   return { text, signatures: [{ name, keyId: keyIdOf(name, 1, signer.publicKey), signature: signer.sign(utf8(text)) }] }
 }
 
+const keyIds = new WeakMap<PublicKey, { readonly name: string; readonly keyId: Uint8Array }>()
+
+/** The key of a log stands under one name, and each of its heads asks for it. */
+function knownKeyId(name: string, key: PublicKey): Uint8Array {
+  const known = keyIds.get(key)
+  if (known?.name === name) return known.keyId
+  const keyId = keyIdOf(name, 1, key)
+  keyIds.set(key, { name, keyId })
+  return keyId
+}
+
 /**
  * Verifies that a note carries a good signature by a key under a name.
  * @throws E_SIGNATURE where that signature is missing or bad
  */
 export function verifyNote(note: Note, name: string, key: PublicKey): void {
-  const keyId = keyIdOf(name, 1, key)
+  const keyId = knownKeyId(name, key)
   const ours = note.signatures.filter((one) => one.name === name && equal(one.keyId, keyId))
   const [signature] = ours
   if (signature === undefined) throw new RejoinError('E_SIGNATURE', `the note is not signed by ${name}`)

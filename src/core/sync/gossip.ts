@@ -1,6 +1,6 @@
 import { RejoinError } from '../error.ts'
 import { equal } from '../bytes.ts'
-import { appendLines, linesOf } from '../log/block.ts'
+import { linesOf, rootWith } from '../log/block.ts'
 import { type Checkpoint, verifyCheckpoint } from '../log/checkpoint.ts'
 import { type LogId, logIdOfHash } from '../log/log-id.ts'
 import type { Tree } from '../log/merkle.ts'
@@ -98,8 +98,6 @@ function decide({ log: id, from, note, cose, text }: Announcement, known: (log: 
   if (from !== tree.size || text.length === 0) return { verdict: 'ignore', action: 'pull', log }
   const block = { from, count: size - from, text }
   const lines = linesOf(block)
-  const grown = tree.clone()
-  appendLines(grown, lines)
-  if (!equal(grown.root(), root)) return { verdict: 'ignore', action: 'pull', log }
+  if (!equal(rootWith(tree, lines), root)) return { verdict: 'ignore', action: 'pull', log }
   return { verdict: 'judge', log, checkpoint, cose, block: { ...block, lines, tileHash: undefined } }
 }

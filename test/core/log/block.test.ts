@@ -8,6 +8,7 @@ import {
   hex,
   leafHash,
   linesOf,
+  rootWith,
   subtreeRoot,
   Tree,
   utf8
@@ -48,6 +49,24 @@ describe('a block of lines', () => {
         expect(block.text).toEqual(before)
       })
     )
+  })
+
+  it('LOG-13: leads to the same root from any line on, without a change to the tree', () => {
+    holds(
+      property(
+        array(integer({ min: -1, max: 6 }), { minLength: 1, maxLength: 20 }),
+        integer({ min: 0, max: 64 }),
+        (heights, split) => {
+          const all = linesOf(blockOf(heights))
+          const begun = new Tree()
+          appendLines(begun, all.slice(0, split))
+          const before = hex(begun.root())
+          expect(hex(rootWith(begun, all.slice(split)))).toBe(hex(tree.root()))
+          expect(hex(begun.root())).toBe(before)
+        }
+      )
+    )
+    expect(() => rootWith(sampleLog(1).tree, linesOf(blockOf([6])))).toThrow('bug: misaligned subtree')
   })
 
   it('LOG-13: leads to another root with one changed byte, or is refused', () => {
