@@ -54,19 +54,20 @@ describe('simulated worlds of 30 nodes and 2,000 events', () => {
 
 describe('the oracle finds a planted mistake', () => {
   const log = '[a-z2-7]{52}'
-  const faults: readonly [Fault, RegExp][] = [
+  // the third is the seed that showed the mistake last: it is tried first, and then the others are
+  const faults: readonly [Fault, RegExp, number?][] = [
     ['sign-before-fsync', new RegExp(`^log ${log}: size \\d+ was signed where only \\d+ lines are durable$`)],
-    ['sign-again-unsynced', new RegExp(`^log ${log}: size \\d+ was signed where only \\d+ lines are durable$`)],
+    ['sign-again-unsynced', new RegExp(`^log ${log}: size \\d+ was signed where only \\d+ lines are durable$`), 16],
     ['accept-unproven', new RegExp(`^node \\d+: \\d+ entries of log ${log} do not give the root`)],
     ['keep-refused', new RegExp(`^node \\d+ holds the text of entry \\d+ of log ${log}, which it refuses$`)],
     ['serve-refused', new RegExp(`^node \\d+ sends entry \\d+ of log ${log}, which it refuses$`)],
     ['announce-refused', new RegExp(`^node \\d+ announces entry \\d+ of log ${log}, which it refuses$`)],
     ['forward-refused', new RegExp(`^node \\d+ passes on entry \\d+ of log ${log}, which it refuses$`)],
     ['believe-unsigned', /^node \d+ answers a badly signed announcement with judge$/],
-    ['append-after-one-sync', new RegExp(`^log ${log}: two trees of size \\d+ were signed$`)]
+    ['append-after-one-sync', new RegExp(`^log ${log}: two trees of size \\d+ were signed$`), 24]
   ]
-  it.each(faults)('%s', (fault, message) => {
-    expect(violations((seed) => runWorld(seed, [fault]), message).at(-1)).toMatch(message)
+  it.each(faults)('%s', (fault, message, first) => {
+    expect(violations((seed) => runWorld(seed, [fault]), message, first).at(-1)).toMatch(message)
   })
 
   const longFaults: readonly [Fault, RegExp][] = [
@@ -78,12 +79,12 @@ describe('the oracle finds a planted mistake', () => {
   })
 })
 
-/** Returns what the oracle says under the first seeds, until it says what a mistake is expected to show as. */
-function violations(run: (seed: number) => unknown, message: RegExp): readonly string[] {
+/** Returns what the oracle says under the seeds 1 to 24, from one of them on, until it says what a mistake is expected to show as. */
+function violations(run: (seed: number) => unknown, message: RegExp, first = 1): readonly string[] {
   const said: string[] = []
-  for (let seed = 1; seed <= 24 && !message.test(said.at(-1) ?? ''); seed++) {
+  for (let count = 0; count < 24 && !message.test(said.at(-1) ?? ''); count++) {
     try {
-      run(seed)
+      run(((first - 1 + count) % 24) + 1)
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       said.push(error.message)
