@@ -1,6 +1,7 @@
 import { canonicalize, type Digest, isTag, type Json } from '../core/index.ts'
 import { fullImageName, ociIndexType, readManifest, thickLayout } from '../artifact/index.ts'
-import { openBundle, relocationOfBundle } from './bundle.ts'
+import { openBundle } from './bundle.ts'
+import { relocationOfBundle } from './relocation.ts'
 import type { VerbRecord } from './control.ts'
 import { dockerArchive } from './docker-archive.ts'
 import { closureOf } from './find.ts'
@@ -61,7 +62,8 @@ async function filesOf(
     }
     case 'cnab-thick': {
       await bringAll(digest)
-      const { config, images } = await openBundle(node, digest, bring)
+      const { config, images, isThin } = await openBundle(node, digest, bring)
+      if (isThin) for (const { descriptor } of images) await bringAll(descriptor.digest)
       const roots = new Map<string, Json>()
       const blobs = new Set<Digest>()
       for (const { image, descriptor } of images) {

@@ -13,7 +13,7 @@ import {
 } from '../core/index.ts'
 import { type Descriptor, type Draft, ioError, type StoredBlob, type Written } from '../store/index.ts'
 import type { Node } from './node.ts'
-import { relocationOf } from './bundle.ts'
+import { relocationOf } from './relocation.ts'
 import { mustMayPublish } from './publish-check.ts'
 import { draftOf, type PublishOptions, rootChange, type Staged } from './publish-draft.ts'
 import { stageLayout } from './publish-layout.ts'

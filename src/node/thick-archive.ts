@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type ThickMember, thickMemberOf } from '../artifact/index.ts'
-import { concat, type Digest, digestParts, RejoinError } from '../core/index.ts'
+import { concat, type Digest, digestParts, RejoinError, tarBlockBytes } from '../core/index.ts'
 import { ArchiveReader, readWhole, type RefusedFile, type StreamedFile, unpack, type Unpacked } from '../replica/index.ts'
 import type { Node } from './node.ts'
 
@@ -13,6 +13,7 @@ export interface ThickArchive {
 }
 
 const maxDocumentBytes = 64 * 1024 * 1024
+const asItIs = 'a file of another kind is published as it is with its media type: --type application/gzip'
 
 /**
  * Reads the archive of a thick bundle once, from its beginning to its end, and stores its blobs, each verified, where they are not passed on.
@@ -52,11 +53,13 @@ export async function takeThickArchive(node: Node, path: string, fresh: (digest:
   }
   mustBeSound()
   if (unpacked.fault !== undefined) throw new RejoinError('E_ARCHIVE', `the archive can't be read: ${unpacked.fault.reason}`)
+  if (reader.end?.kind === 'damaged' && reader.end.atByte <= tarBlockBytes)
+    throw new RejoinError('E_DOCUMENT', 'there is no tar archive in it, so it is no thick bundle', { hint: asItIs })
   if (reader.end?.kind !== 'whole') throw new RejoinError('E_ARCHIVE', `the archive can't be read: ${reader.end?.reason ?? ''}`)
   const [bundle, index] = [documents.get('bundle'), documents.get('index')]
   if (bundle === undefined)
     throw new RejoinError('E_DOCUMENT', 'the archive has no bundle.json, so it is no thick bundle', {
-      hint: 'an archive of another kind is published as it is with its media type: --type application/gzip'
+      hint: asItIs
     })
   if (index === undefined)
     throw new RejoinError('E_DOCUMENT', 'the archive has no artifacts/layout/index.json, so it has no images', {

@@ -1,11 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleConfigManifest, ociIndexType, ociManifestType } from '../../src/artifact/index.ts'
 import { type GetFlags, get as write } from '../../src/cli/commands/get.ts'
 import { digestOf } from '../../src/core/index.ts'
-import { Node, publish, type PublishedFile } from '../../src/node/index.ts'
+import { Node, publish, type PublishedFile, type PublishOptions } from '../../src/node/index.ts'
+import { filesOfTar } from '../artifact/tar.ts'
 import { both, bundle, images, installer, type LabImage, large, layoutFolder, names, thickFiles, thickOf } from './cnab-lab.ts'
 
 const never = new AbortController().signal
@@ -29,9 +31,9 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(lab, { recursive: true, force: true }))
 
-async function published(path: string): Promise<PublishedFile> {
+async function published(path: string, options: PublishOptions = {}): Promise<PublishedFile> {
   await using node = await Node.open(root)
-  const [one] = await Array.fromAsync(publish(node, [path], {}))
+  const [one] = await Array.fromAsync(publish(node, [path], options))
   return one ?? expect.unreachable()
 }
 
@@ -94,6 +96,53 @@ describe('an index that cnab-to-oci made', () => {
     const out = join(lab, `${root.digest.slice(7, 15)}.tgz`)
     await get(root.digest, { format: 'cnab-thick', output: out })
     expect(readFileSync(out).equals(readFileSync(thick))).toBe(true)
+  })
+})
+
+describe('a thin bundle', () => {
+  const digests = { installer: installer.digest, multi: both.digest, large: large.digest }
+  const thin = (more: object = {}): string => {
+    const said = JSON.parse(bundle) as { readonly images: Readonly<Record<string, object>> }
+    const multi = { ...said.images['multi'], contentDigest: both.digest, ...more }
+    return JSON.stringify({ ...said, images: { ...said.images, multi } })
+  }
+  const taken = async (name: string, text: string): Promise<string> => {
+    const path = join(lab, name)
+    writeFileSync(path, text)
+    const said = await published(path)
+    return said.kind === 'result' ? said.digest : expect.unreachable()
+  }
+
+  it('CNAB-14: has a map, and is given as a thick one, of images that were published by themselves', async () => {
+    const bare = await taken('thin.json', thin())
+    const [format, output, registry] = ['cnab-relocation-map', join(lab, 'map.json'), 'depot:5000']
+    await expect(get(bare, { format, registry })).rejects.toThrow('"example/installer:1" is in no repository here')
+    for (const [name, image] of Object.entries({ installer, multi: both, large })) {
+      layoutFolder(join(lab, name), { v1: image })
+      await published(join(lab, name), { repository: `images/${name}` })
+    }
+    await get(bare, { format, output, registry })
+    expect(JSON.parse(readFileSync(output, 'utf8'))).toEqual({
+      [names.installer]: `depot:5000/images/installer@${digests.installer}`,
+      [names.large]: `depot:5000/images/large@${digests.large}`,
+      [names.both]: `depot:5000/images/multi@${digests.multi}`
+    })
+    const out = join(lab, 'of-thin.tgz')
+    await get(bare, { format: 'cnab-thick', output: out })
+    const files = filesOfTar(gunzipSync(readFileSync(out)))
+    expect(Buffer.from(files.get('bundle.json') ?? []).toString()).toBe(thin())
+    expect(await published(out)).toMatchObject({
+      kind: 'result',
+      images: [{ digest: digests.installer }, { digest: digests.large }, { digest: digests.multi }]
+    })
+  })
+
+  it('CNAB-14: fails where nothing tells which image it is, or it is not here', async () => {
+    const [format, registry] = ['cnab-relocation-map', 'depot:5000']
+    const unsaid = await taken('unsaid.json', thin({ contentDigest: undefined }))
+    await expect(get(unsaid, { format, registry })).rejects.toThrow('bundle.json has no contentDigest for "busybox"')
+    const absent = await taken('absent.json', thin({ contentDigest: `sha256:${'0'.repeat(64)}` }))
+    await expect(get(absent, { format, registry })).rejects.toThrow(/^the image "busybox" of the bundle, sha256:0+, is not here$/)
   })
 })
 

@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { assert, asyncProperty, integer, nat } from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type GetFlags, get as write } from '../../src/cli/commands/get.ts'
-import { digestOf } from '../../src/core/index.ts'
+import { type Digest, digestOf } from '../../src/core/index.ts'
 import { openHttp } from '../../src/http/index.ts'
 import { filesOfTar } from '../artifact/tar.ts'
 import { Node, publish, type PublishedFile, type PublishOptions, runVerb } from '../../src/node/index.ts'
@@ -206,7 +207,7 @@ describe('a relocation map', () => {
     await expect(get('apps/hello:0.1.0', { format })).rejects.toThrow('it is not known where this node has its registry')
     await expect(get('apps/hello:0.1.0', { format, registry: 'a b' })).rejects.toThrow('not a registry: "a b"')
     await expect(get(fresh.digest, { format })).rejects.toThrow('is not here')
-    await expect(get(large.digest, { format })).rejects.toThrow('is no index of a CNAB bundle')
+    await expect(get(large.digest, { format })).rejects.toThrow('is no CNAB bundle')
   })
 })
 
@@ -236,6 +237,7 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     ['an absolute path', thickOf([...freshFiles, ['/etc/x', 'x']]), 'E_ARCHIVE', /an absolute path/],
     ['two bundle.json', thickOf([...freshFiles, ['./bundle.json', '{}']]), 'E_ARCHIVE', /has \.?\/?bundle\.json twice/],
     ['an archive that is cut off', archive.subarray(0, archive.length - 20), 'E_ARCHIVE', /compressed end is missing/],
+    ['a file that is no archive', gzipSync('not an archive '.repeat(100)), 'E_DOCUMENT', /there is no tar archive in it/],
     ['a damaged archive', Buffer.concat([archive.subarray(0, 40), Buffer.alloc(200, 7)]), 'E_ARCHIVE', /can't be read/],
     ['a tar that is cut off', gzipSync(tarOfFiles(freshFiles).subarray(0, 3000)), 'E_ARCHIVE', /can't be read: it ends inside/],
     ['a bomb', thickOf([...freshFiles, ['artifacts/zeros', new Uint8Array(64 << 20)]]), 'E_ARCHIVE', /more than 100 times/],
@@ -295,6 +297,32 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     expect(blobsHere()).toEqual(before)
     expect(node.writer.folder.size).toBe(events)
     expect(readdirSync(join(root, 'tmp'))).toEqual([])
+  })
+
+  it('wherever one byte of its archive is another', async () => {
+    const tar = tarOfFiles(freshFiles)
+    const [before, events] = [blobsHere(), node.writer.folder.size]
+    const outcome = { refused: 0, taken: 0 }
+    await assert(
+      asyncProperty(nat(tar.length - 1), integer({ min: 1, max: 255 }), async (at, change) => {
+        const bytes = Buffer.from(tar)
+        bytes[at] = (bytes[at] as number) ^ change
+        const said = await published(written('flipped.tgz', gzipSync(bytes, { level: 1 })))
+        if (said.kind === 'error') {
+          outcome.refused++
+          expect([blobsHere(), node.writer.folder.size - outcome.taken]).toEqual([before, events])
+          return
+        }
+        // in a padding, a date, or a word of bundle.json that names nothing
+        outcome.taken++
+        expect(said.images).toEqual([{ image: expect.any(String), digest: fresh.digest }])
+        for (const digest of [...fresh.blobs.keys(), said.digest])
+          expect(await node.blobs.verify(digest as Digest)).toBeUndefined()
+        for (const hex of blobsHere()) if (!before.includes(hex)) await node.blobs.remove(`sha256:${hex}` as Digest)
+      }),
+      { numRuns: 40 }
+    )
+    expect(outcome.refused).toBeGreaterThan(0)
   })
 
   it('and the same one without the fault goes in', async () => {
