@@ -1,6 +1,6 @@
 import { isManifestType, type OciDescriptor, readManifest } from '../artifact/index.ts'
 import { codeOf, type Digest, digestOf, isObject, type Json, parseStrict, RejoinError, utf8 } from '../core/index.ts'
-import type { Node } from '../node/index.ts'
+import { type Node, readInRepository, readTag } from '../node/index.ts'
 import { dropRequest, type OutboxRequest, writeRequest } from './outbox.ts'
 import type { RegistryClient } from './registry-client.ts'
 
@@ -32,9 +32,9 @@ export async function pushRequests(context: PushContext, requests: readonly Outb
     signal.throwIfAborted()
     if (stuck.has(request.repository)) continue
     try {
-      await push(context, request)
+      const isSent = await push(context, request)
       dropRequest(node.root, request.id)
-      onDone(request, undefined)
+      if (isSent) onDone(request, undefined)
     } catch (error) {
       signal.throwIfAborted()
       const code = codeOf(error)
@@ -51,12 +51,13 @@ export async function pushRequests(context: PushContext, requests: readonly Outb
   }
 }
 
-async function push(context: PushContext, request: OutboxRequest): Promise<void> {
+/** @returns false where there is nothing to send any more */
+async function push(context: PushContext, request: OutboxRequest): Promise<boolean> {
   const { client, signal } = context
   const { repository, tag, digest } = request
   if (tag !== undefined) {
     const there = await client.head(repository, tag, signal)
-    if (there?.digest === digest) return
+    if (there?.digest === digest) return true
     const seen = context.seenAt(repository, tag)
     if (there !== undefined && there.digest !== seen && !context.siteWins && !request.overwrite)
       throw new RejoinError(
@@ -69,9 +70,19 @@ async function push(context: PushContext, request: OutboxRequest): Promise<void>
   }
   if (digest === undefined) {
     if (tag !== undefined) await removeTag(context, repository, tag)
-    return
+    return true
   }
+  if (await isObsolete(context, repository, digest, tag)) return false
   await pushManifest(context, repository, digest, tag, 0)
+  return true
+}
+
+/** What was deleted or let go here before it could be sent is not to hold up what is behind it. */
+async function isObsolete({ node }: PushContext, repository: string, digest: Digest, tag: string | undefined): Promise<boolean> {
+  if (node.blobs.has(digest)) return false
+  if (node.blobs.dropped.has(digest)) return true
+  if (tag !== undefined) return (await readTag(node, repository, tag))?.digest !== digest
+  return (await readInRepository(node, repository, digest)) === undefined
 }
 
 async function removeTag({ client, signal }: PushContext, repository: string, tag: string): Promise<void> {

@@ -81,15 +81,18 @@ export class RegistryClient {
       })
     }
     if (awayStatuses.has(response.status)) {
-      if (response.status === 503 && (await this.isUnknown(response)))
-        throw new RejoinError('E_NOT_FOUND', `${this.host} knows ${path.slice(0, 160)} and can't get it now`)
-      await response.body?.cancel()
+      // an answer to HEAD has no body to tell
+      if (response.status === 503 && request.method === 'HEAD')
+        response = await this.once(url, { ...request, method: 'GET' }, authorization)
+      const isUnknown = response.status === 503 && (await this.isUnknown(response))
+      await response.body?.cancel().catch(() => {})
+      if (isUnknown) throw new RejoinError('E_NOT_FOUND', `${this.host} knows ${path.slice(0, 160)} and can't get it now`)
       throw new RejoinError('E_UNREACHABLE', `${this.host} answered ${response.status}`)
     }
     return response
   }
 
-  /** A node of ours says 503 also for one thing that it knows and that no peer of its has. */
+  /** A node of ours says 503 also of one thing that it knows and that none of its peers has. */
   private async isUnknown(response: Response): Promise<boolean> {
     if (!(response.headers.get('content-type') ?? '').startsWith('application/json')) return false
     const text = Buffer.from(await this.whole(response, maxManifestBytes)).toString()

@@ -1,4 +1,18 @@
-import { type Digest, isRepository, parseDuration, parseEvent, RejoinError, type RejoinEvent } from '../core/index.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Digest,
+  isDigest,
+  isObject,
+  isRepository,
+  type Json,
+  parseDuration,
+  parseEvent,
+  parseStrict,
+  RejoinError,
+  type RejoinEvent
+} from '../core/index.ts'
+import { readFileRangeSync } from '../store/index.ts'
 import { addClosure, addLarge, artifactOf, privateEvents, relayedEvents } from './blob-moves.ts'
 import type { VerbRecord } from './control.ts'
 import type { Node } from './node.ts'
@@ -15,6 +29,7 @@ export interface GcArgs {
 }
 
 const defaultAge = '1h'
+const maxRequestBytes = 64 * 1024
 
 /** What is to go: artifacts by the rules, and all blobs that nothing needs. */
 interface Plan {
@@ -73,6 +88,8 @@ async function planOf(node: Node, nowMs: number): Promise<Plan> {
     if (typeof repository !== 'string' || !isRepository(repository)) await need(node, event, needed)
   }
   for (const { entries } of store.places.held.list()) for (const { line } of entries) await need(node, parseEvent(line), needed)
+  // a forge that is away is still to get these
+  for (const digest of waitingDigests(store.root)) await keep(node, digest, needed)
   const letGo: LetGo[] = []
   for (const repository of await listRepositories(node)) {
     const artifacts = await retainedOf(node, repository)
@@ -88,6 +105,28 @@ async function planOf(node: Node, nowMs: number): Promise<Plan> {
     else dropped.add(digest)
   }
   return { artifacts: letGo.filter(({ digest }) => !needed.has(digest)), dropped, needed }
+}
+
+/** Yields the artifacts that wait in outbox/ to be sent. */
+function* waitingDigests(root: string): Generator<Digest, void, void> {
+  const folder = join(root, 'outbox')
+  if (!existsSync(folder)) return
+  for (const name of readdirSync(folder).filter((one) => one.endsWith('.json'))) {
+    const bytes = readFileRangeSync(join(folder, name), 0, maxRequestBytes)
+    const request = bytes && parseLoose(bytes)
+    const digest = isObject(request) ? request['digest'] : undefined
+    if (typeof digest === 'string' && isDigest(digest)) yield digest
+  }
+}
+
+/** A file that is no JSON is none of ours. */
+function parseLoose(bytes: Uint8Array): Json | undefined {
+  try {
+    return parseStrict(bytes, { maxBytes: maxRequestBytes, maxDepth: 8 })
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
+  }
 }
 
 /** Yields the events that put an artifact somewhere. */

@@ -1,4 +1,4 @@
-import type { ForgeSetting } from '../../src/node/index.ts'
+import type { Config, ForgeSetting } from '../../src/node/index.ts'
 import { forgeVerb } from '../../src/forge/index.ts'
 import { type ForgeResult, syncForge } from '../../src/forge/sync-forge.ts'
 import { Site } from '../registry/site.ts'
@@ -20,9 +20,9 @@ export class Followed implements AsyncDisposable {
   static async open(
     url: string,
     more: Partial<ForgeSetting> = {},
-    { net = false }: { readonly net?: boolean } = {}
+    options: { readonly net?: boolean; readonly flags?: Partial<Config> } = {}
   ): Promise<Followed> {
-    const site = await Site.open('site', { net })
+    const site = await Site.open('site', options)
     const setting = { url, pull: ['apps/**'], push: ['apps/**'], intervalSeconds: 60, onConflict: 'show' as const, ...more }
     const args = { action: 'add' as const, ...setting, name: 'forge' }
     for await (const record of forgeVerb({ node: site.node, live: undefined, args, signal: never })) void record

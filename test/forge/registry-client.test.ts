@@ -229,6 +229,23 @@ describe('a transfer', () => {
     expect(followed.site.node.blobs.has(parseDigest(digestOf(layer)))).toBe(false)
   })
 
+  it('FORGE-12 is not taken for away by a node that knows one artifact and has none of it, only by one that says nothing else', async () => {
+    let body = JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message: 'known and not here' }] })
+    await using server = await serve((request, response) => {
+      const isTag = request.url?.includes('/apps/web/manifests/v1') === true
+      response.writeHead(isTag ? 200 : 503, {
+        'content-type': isTag ? 'application/vnd.oci.image.manifest.v1+json' : 'application/json',
+        ...(isTag && { 'docker-content-digest': `sha256:${'1'.repeat(64)}` })
+      })
+      response.end(request.method === 'HEAD' ? undefined : body)
+    })
+    await using followed = await Followed.open(server.url, { pull: ['apps/web:v1', 'other/web:v1'], push: [] })
+    const { faults } = await followed.sync()
+    expect(faults.map((fault) => /\(E_.*\)/.exec(fault)?.[0])).toEqual(['(E_NOT_FOUND)', '(E_NOT_FOUND)'])
+    body = 'down'
+    expect(await followed.sync().catch(codeOf)).toBe('E_UNREACHABLE')
+  })
+
   it('FORGE-4 of a manifest under the digest of another one is refused', async () => {
     await using server = await serve((request, response) =>
       response

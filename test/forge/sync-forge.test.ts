@@ -131,9 +131,10 @@ default: hold
 })
 
 describe('pushing to a forge', () => {
-  it('FORGE-9 FORGE-12 CLI-14 keeps what waits in files while the forge is away, and sends it in the order of the log', async () => {
+  it('FORGE-9 FORGE-12 CLI-14 REG-40 keeps what waits in files while the forge is away, and sends it in the order of the log', async () => {
     await using forge = await DockerRegistry.open()
-    await using followed = await Followed.open(forge.url)
+    const retention = { pins: [], rules: [{ repositories: 'apps/**', keepTags: 1 }] }
+    await using followed = await Followed.open(forge.url, {}, { flags: { retention } })
     await followed.sync()
     const { site } = followed
     await forge.stop()
@@ -142,13 +143,21 @@ describe('pushing to a forge', () => {
     await push(site.url, 'elsewhere/web', 'v1', 'not pushed back')
     expect(await followed.sync().catch(codeOf)).toBe('E_UNREACHABLE')
     expect(readOutbox(site.root).map(({ tag }) => tag)).toEqual(['v1', 'v2'])
+    // rules of retention let nothing go that waits; what was deleted before it could be sent holds nothing up
+    const brief = await push(site.url, 'apps/web', 'brief', 'deleted soon')
+    await fetch(`${site.url}/v2/apps/web/manifests/${brief.digest}`, { method: 'DELETE' })
+    const gc = { olderThan: '0s' }
+    const [swept] = (await Array.fromAsync(runAnyVerb(site.node, site.live, 'gc', gc, never))).slice(-1)
+    expect(swept).toMatchObject({ artifacts: 0 })
+    expect([site.node.blobs.has(brief.digest as never), site.node.blobs.has(one.digest as never)]).toEqual([false, true])
     const away = readForgeState(site.root, new URL(forge.url).host)
     expect(away.awaySince).toBeDefined()
     await site.down()
     await site.up()
     await forge.start()
-    expect(await followed.sync()).toMatchObject({ complete: true, sent: 2, taken: 0, waiting: 0 })
+    expect(await followed.sync()).toMatchObject({ complete: true, sent: 3, taken: 0, waiting: 0 })
     expect(await digestAt(forge.url, 'apps/web', 'v1')).toBe(one.digest)
+    expect(await digestAt(forge.url, 'apps/web', 'brief')).toBeNull()
     expect(await digestAt(forge.url, 'elsewhere/web', 'v1')).toBeNull()
     expect(readForgeState(site.root, new URL(forge.url).host).awaySince).toBeUndefined()
     expect(await followed.sync()).toMatchObject({ complete: true, sent: 0, taken: 0 })
