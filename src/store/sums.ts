@@ -36,26 +36,31 @@ export class Sums {
   private readonly lists = new Map<string, Map<string, string>>([[sumsPath, new Map()]])
   private readonly listOf = new Map<string, string>()
   private readonly changed = new Set<string>()
+  private isRead = false
 
   private constructor(files: Outside) {
     this.files = files
   }
 
-  /** Reads the lists; lines that are none are left out. */
+  /** Opens the lists of a medium. They are read when they are needed: where nothing is to be written they are not. */
   static open(files: Outside): Sums {
-    const sums = new Sums(files)
-    for (const name of sumsNames(files)) {
-      const bytes = files.read(name, maxSumsBytes)
+    return new Sums(files)
+  }
+
+  /** Reads the lists; lines that are none are left out, and what is listed twice stands in the last list only. */
+  private read(): void {
+    if (this.isRead) return
+    this.isRead = true
+    for (const name of sumsNames(this.files)) {
+      const bytes = this.files.read(name, maxSumsBytes)
       if (bytes === undefined) continue
       const text = Buffer.from(bytes).toString('latin1')
       for (const line of text.split('\n')) {
         const [, sum, path] = lineForm.exec(line) ?? []
-        if (sum !== undefined && path !== undefined) sums.put(name, path, sum)
-        else if (line !== '') sums.changed.add(name)
+        if (sum !== undefined && path !== undefined) this.put(name, path, sum)
+        else if (line !== '') this.changed.add(name)
       }
     }
-    // what was listed twice stands in the last list only
-    return sums
   }
 
   private put(name: string, path: string, sum: string): void {
@@ -81,11 +86,13 @@ export class Sums {
 
   /** Returns whether a file is listed with a sum. */
   has(path: string, sum: string): boolean {
+    this.read()
     return this.sumOf(path) === sum
   }
 
   /** Returns whether a file is listed, with whatever sum. */
   isListed(path: string): boolean {
+    this.read()
     return this.listOf.has(path)
   }
 
@@ -98,6 +105,7 @@ export class Sums {
 
   /** Reads a small file back and lists it; one that is not there is taken out. */
   addFile(path: string, maxBytes: number): void {
+    this.read()
     const bytes = this.files.read(path, maxBytes)
     if (bytes === undefined) this.remove(path)
     else this.add(path, hex(sha256(bytes)))
@@ -105,6 +113,7 @@ export class Sums {
 
   /** Takes files out, by path or by what their paths begin with. */
   drop(isDropped: (path: string) => boolean): void {
+    this.read()
     for (const path of [...this.listOf.keys()]) if (isDropped(path)) this.remove(path)
   }
 

@@ -166,12 +166,15 @@ describe('an encrypted medium', () => {
     expect((await checked(paths[0] ?? '', { identity })).result['omitted']).toBeGreaterThan(0)
   })
 
-  test('of two writers has what both wrote (ENCRYPTED-5)', async () => {
+  test('of two writers has what both wrote, one after the other (ENCRYPTED-5, STICK-17)', async () => {
     const a = await nodeNamed('a')
     const b = await nodeNamed('b')
     const dir = folder()
     await say(a, 'of a')
-    await encrypt(a, dir)
+    const both = await Promise.allSettled([encrypt(a, dir), encrypt(a, dir)])
+    const codes = both.map((one) => (one.status === 'fulfilled' ? 'done' : (one.reason as { readonly code: string }).code))
+    expect(codes.toSorted()).toEqual(['E_LOCKED', 'done'])
+    expect(readdirSync(dir)).not.toContain('tmp')
     await say(b, 'of b')
     await encrypt(b, dir)
     await encrypt(a, dir)
