@@ -153,7 +153,7 @@ async function pushBlob(
   const sent = await client.send(repository, url.href, {
     method: 'PUT',
     headers: { 'content-type': 'application/octet-stream', 'content-length': String(size) },
-    body: () => ReadableStream.from(node.blobs.read(digest)) as ReadableStream<Uint8Array>,
+    body: () => node.blobs.read(digest),
     actions,
     signal
   })

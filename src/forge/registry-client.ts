@@ -21,7 +21,7 @@ export interface ManifestHead {
 export interface Request {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Uint8Array | (() => ReadableStream<Uint8Array>)
+  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>)
   /** `pull`, or `pull,push` */
   readonly actions?: string
   readonly signal: AbortSignal
@@ -118,7 +118,9 @@ export class RegistryClient {
         headers: { ...headers, ...(authorization !== undefined && { authorization }), 'accept-encoding': 'identity' },
         signal: AbortSignal.any([signal, answer.signal]),
         ...(body !== undefined &&
-          (typeof body === 'function' ? { body: watched(body(), timer), duplex: 'half' as const } : { body: body as never }))
+          (typeof body === 'function'
+            ? { body: ReadableStream.from(watched(body(), timer)) as ReadableStream<Uint8Array>, duplex: 'half' as const }
+            : { body: body as never }))
       })
     } catch (cause) {
       signal.throwIfAborted()
@@ -240,15 +242,11 @@ export class RegistryClient {
 }
 
 /** A body that is uploaded may take longer than any answer, as long as it goes on. */
-function watched(body: ReadableStream<Uint8Array>, timer: NodeJS.Timeout): ReadableStream<Uint8Array> {
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        timer.refresh()
-        controller.enqueue(chunk)
-      }
-    })
-  )
+async function* watched(body: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of body) {
+    timer.refresh()
+    yield chunk
+  }
 }
 
 function mediaTypeOf({ headers }: Response): string {
