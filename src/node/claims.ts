@@ -41,8 +41,8 @@ export type ClaimRecord =
   | (Omit<Said, 'disputed'> & { readonly kind: 'unread'; readonly reason: string })
 
 const maxClaimBytes = 16 * 1024 * 1024
-/** events that may be of a claim: those of `rejoin publish`, and those of a push */
-const eventTypes = ['claim.published', 'manifest.published'] as const
+/** events that may be of a claim: those of `rejoin publish`, of a push, and of what a forge has */
+const eventTypes = ['claim.published', 'manifest.published', 'forge.seen'] as const
 
 /**
  * Yields the installations that claims here are about, in the order of their names, each with its last state; results of claims that are not here, and what could not be

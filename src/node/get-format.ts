@@ -30,12 +30,12 @@ const maxManifestBytes = 16 * 1024 * 1024
 const layoutMark = '{"imageLayoutVersion":"1.0.0"}'
 const refName = 'org.opencontainers.image.ref.name'
 
-/** Yields what an artifact is in a format: `files` of a folder or archive, or a `text`. @throws E_DOCUMENT where it can't have that format · E_INCOMPLETE */
+/** Yields what an artifact is in a format: `files` of a folder or archive, or a relocation `map`. @throws E_DOCUMENT where it can't have that format · E_INCOMPLETE */
 export async function* getFormat(node: Node, digest: Digest, request: FormatRequest): AsyncGenerator<VerbRecord> {
   const { format } = request
   if (format === 'cnab-relocation-map') {
     const map = await relocationOfBundle(node, digest, await openBundle(node, digest, request.bring), request)
-    yield { kind: 'text', digest, text: `${canonicalize({ ...map })}\n` } as VerbRecord
+    yield { kind: 'map', digest, map } as VerbRecord
     return
   }
   const files = await filesOf(node, digest, request)

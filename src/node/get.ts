@@ -1,5 +1,6 @@
-import { readManifest } from '../artifact/index.ts'
+import { configOfBundle, type Manifest, readManifest, recognise } from '../artifact/index.ts'
 import { type Digest, isDigest, RejoinError, textOf } from '../core/index.ts'
+import { openBundle } from './bundle.ts'
 import type { VerbRecord } from './control.ts'
 import { authorOf } from './log-view.ts'
 import { eventAt } from './entry.ts'
@@ -38,7 +39,7 @@ async function readIfManifest(node: Node, digest: Digest): Promise<Uint8Array | 
 }
 
 /**
- * Yields where the bytes of an artifact are: `blob` for one document (or the manifest), `files` of an image's layout or of another format, or a `text`.
+ * Yields where the bytes of an artifact are: `blob` for one document (or the manifest), `files` of an image's layout or of another format, or a relocation `map`.
  * Blobs that are missing are fetched first, where the node is up. @throws E_NOT_FOUND E_INCOMPLETE where some are missing, E_USAGE E_DOCUMENT
  */
 export async function* getArtifact(context: VerbContext<GetArgs>): AsyncGenerator<VerbRecord> {
@@ -117,7 +118,8 @@ export async function* showThing({ node, args }: VerbContext<{ readonly what: st
     if (bytes !== undefined) {
       const manifest = readManifest(bytes)
       const { missing } = await closureOf(node, subject)
-      const warnings = manifest.annotations?.['dev.rejoin.warnings']?.split('\n') ?? []
+      const bundle = await bundleHere(node, subject, manifest)
+      const warnings = manifest.annotations?.['dev.rejoin.warnings']?.split('\n') ?? bundle?.warnings ?? []
       yield {
         kind: 'artifact',
         digest: subject,
@@ -125,7 +127,8 @@ export async function* showThing({ node, args }: VerbContext<{ readonly what: st
         layers: manifest.layers,
         complete: missing.length === 0,
         missing: missing.length,
-        warnings
+        warnings,
+        ...(bundle && { images: bundle.images })
       } as VerbRecord
     }
   }
@@ -139,5 +142,24 @@ export async function* showThing({ node, args }: VerbContext<{ readonly what: st
       type: referrer.event.type,
       digest: referrer.event.subject
     } as VerbRecord
+  }
+}
+
+/** Returns what a bundle's images are, and the faults of its bundle.json; undefined where it is none, or can't be read here. */
+async function bundleHere(
+  node: Node,
+  digest: Digest,
+  manifest: Manifest
+): Promise<{ readonly images: readonly object[]; readonly warnings: readonly string[] } | undefined> {
+  if (configOfBundle(manifest) === undefined) return undefined
+  try {
+    const { bytes, images } = await openBundle(node, digest, async () => await Promise.resolve())
+    return {
+      images: images.map(({ image, descriptor }) => ({ image, digest: descriptor.digest })),
+      warnings: recognise(bytes, { type: 'cnab-bundle' }).warnings.map(({ message }) => message)
+    }
+  } catch (error) {
+    if (error instanceof RejoinError) return undefined
+    throw error
   }
 }

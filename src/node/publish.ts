@@ -80,9 +80,7 @@ async function* publishGroup(
 ): AsyncGenerator<PublishedFile> {
   const results = new Map<string, PublishedFile>()
   const staged: Staged[] = []
-  const small: { readonly bytes: Uint8Array; readonly digest: Digest }[] = [
-    { bytes: emptyConfig.bytes, digest: emptyConfig.digest }
-  ]
+  const small: { readonly bytes: Uint8Array; readonly digest: Digest }[] = []
   for (const file of files) {
     try {
       if ((await statOf(file)).isDirectory()) staged.push(...(await stageLayout(node, file, options)))
@@ -199,7 +197,7 @@ async function stageFile(
   const digest = stored?.digest ?? (known as Digest)
   const { manifest, descriptor, draft } = describe(digest, stored === undefined ? [] : [stored])
   if (stored === undefined) small.push({ bytes: bytes as Uint8Array, digest })
-  small.push({ bytes: manifest.bytes, digest: manifest.digest })
+  small.push({ bytes: manifest.bytes, digest: manifest.digest }, { bytes: emptyConfig.bytes, digest: emptyConfig.digest })
   return {
     file,
     format: facts.format,

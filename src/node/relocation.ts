@@ -56,7 +56,7 @@ export async function relocationOfBundle(
           })
     maps.push(relocationMap([placed], `${host}/${name}`))
   }
-  return Object.fromEntries(maps.flatMap((map) => Object.entries(map)))
+  return Object.fromEntries(maps.flatMap((map) => Object.entries(map)).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Returns what this node calls the repository of an artifact: the one that a word names, where it is in that; undefined where it is in none. */

@@ -22,7 +22,6 @@ describe('a bundle that was published at another node', () => {
     const [said] = await Array.fromAsync(publish(nodeA.node, [path], { repository: 'apps/hello', tag: '1' }))
     const digest = said?.kind === 'result' ? said.digest : expect.unreachable()
     await lab.connect(nodeB, nodeA)
-    await until(() => expect(nodeB.node.store.folder(nodeA.node.log)?.size).toBe(2))
 
     await using http = await openHttp(nodeB.node, '127.0.0.1:0', { live: nodeB.live })
     const host = http.url.replace('http://', '')
@@ -30,8 +29,9 @@ describe('a bundle that was published at another node', () => {
       const [record] = await Array.fromAsync(runVerb(nodeB.node, nodeB.live, 'get', args, never))
       return (record ?? expect.unreachable()) as never
     }
-    const { text } = await ask({ what: 'a/apps/hello:1', format: 'cnab-relocation-map' })
-    expect(JSON.parse(String(text))).toEqual({
+    await until(async () => expect(await ask({ what: 'a/apps/hello:1', manifest: true })).toMatchObject({ digest }))
+    const { map } = await ask({ what: 'a/apps/hello:1', format: 'cnab-relocation-map' })
+    expect(map).toEqual({
       [names.installer]: `${host}/a/apps/hello@${installer.digest}`,
       [names.large]: `${host}/a/apps/hello@${large.digest}`,
       [names.both]: `${host}/a/apps/hello@${both.digest}`

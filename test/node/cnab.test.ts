@@ -143,6 +143,9 @@ describe('a thick bundle', () => {
       )
     expect(files.size).toBe(all.size + 3)
 
+    const shown = await Array.fromAsync(runVerb(node, undefined, 'show', { what: said.digest }, never))
+    expect(shown[1]).toMatchObject({ complete: true, warnings: [], images: said.images })
+
     // what came out goes in elsewhere, and comes out as the same bytes
     const index = said.digest
     const again = await published(out)
@@ -173,7 +176,7 @@ describe('a relocation map', () => {
     const [record] = await Array.fromAsync(
       runVerb(node, undefined, 'get', { what: 'apps/hello:0.1.0', format: 'cnab-relocation-map' }, never)
     )
-    const map = JSON.parse((record as unknown as { readonly text: string }).text) as Readonly<Record<string, string>>
+    const { map } = record as unknown as { readonly map: Readonly<Record<string, string>> }
     expect(map).toEqual({
       [names.installer]: `${host}/apps/hello@${installer.digest}`,
       [names.large]: `${host}/apps/hello@${large.digest}`,
@@ -297,6 +300,18 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     expect(blobsHere()).toEqual(before)
     expect(node.writer.folder.size).toBe(events)
     expect(readdirSync(join(root, 'tmp'))).toEqual([])
+  })
+
+  it('one that the rules of this node refuse', async () => {
+    const trust = join(root, 'trust.yaml')
+    const rules = readFileSync(trust, 'utf8')
+    const [before, events] = [blobsHere(), node.writer.folder.size]
+    writeFileSync(trust, `${rules}\nmediaTypes: { deny: ["application/vnd.cnab.manifest*"] }\n`)
+    node.reloadTrust()
+    expect(await published(written('refused.tgz', archive))).toMatchObject({ kind: 'error', code: 'E_REFUSED' })
+    expect([blobsHere(), node.writer.folder.size]).toEqual([before, events])
+    writeFileSync(trust, rules)
+    node.reloadTrust()
   })
 
   it('wherever one byte of its archive is another', async () => {

@@ -10,7 +10,7 @@ import { digestOf, RejoinError } from '../../src/core/index.ts'
 import { Node, publish } from '../../src/node/index.ts'
 import { filesOfTar } from '../artifact/tar.ts'
 import { tool } from '../registry/tools.ts'
-import { type LabImage, labImage, labIndex, layoutFolder } from './cnab-lab.ts'
+import { bundleJson, type LabImage, labImage, labIndex, layoutFolder } from './cnab-lab.ts'
 import { main } from '../command-line.ts'
 
 const run = promisify(execFile)
@@ -21,6 +21,8 @@ const both = labIndex([
   { ...labImage('a', 'for s390x', { os: 'linux', architecture: 's390x' }), platform: { os: 'linux', architecture: 's390x' } },
   { ...labImage('b', 'for arm64', arm), platform: arm }
 ])
+
+const evilName = 'example/\u202etxt.x:1'
 
 let lab: string
 let root: string
@@ -37,6 +39,9 @@ beforeAll(async () => {
   }
   await put('image', image)
   await put('both', both)
+  const evil = join(lab, 'bundle.json')
+  writeFileSync(evil, bundleJson({ invocation: { image: evilName, contentDigest: image.digest }, components: {} }))
+  await Array.fromAsync(publish(node, [evil], { repository: 'docs/evil', tag: '1' }))
   const sbom = join(lab, 'note.txt')
   writeFileSync(sbom, 'a note')
   await Array.fromAsync(publish(node, [sbom], { type: 'text/plain', repository: 'docs/note', tag: '1' }))
@@ -139,5 +144,13 @@ describe('what is written', () => {
     expect(readFileSync(join(out, 'mine'), 'utf8')).toBe('mine')
     await get('apps/image:1', { output: join(out, 'plain') })
     expect(existsSync(join(out, 'plain/index.json'))).toBe(true)
+  })
+})
+
+describe('a relocation map on a terminal', () => {
+  it('CLI-20 CNAB-7: steers nothing, and has the very references of bundle.json as keys', async () => {
+    const text = (await printed('docs/evil:1', '--format', 'cnab-relocation-map', '--registry', 'depot:5000')).toString()
+    expect(text).toBe(`{"example/\\u202etxt.x:1":"depot:5000/apps/image@${image.digest}"}\n`)
+    expect(JSON.parse(text)).toEqual({ [evilName]: `depot:5000/apps/image@${image.digest}` })
   })
 })

@@ -29,7 +29,7 @@ export async function get(context: Context, what: string, { output, ...flags }: 
   const out = output === '-' ? undefined : output
   for await (const record of ask(context, 'get', { what, ...flags })) {
     if (record.kind === 'blob') await writeBlob(context, String(record['path']), out, record)
-    else if (record.kind === 'text') await writeText(context, String(record['text']), out, record)
+    else if (record.kind === 'map') await writeMap(context, record['map'] as object, out, record)
     else await writeFiles(context, record as never, { out, isStream: output === '-', isAsked: format !== undefined })
   }
   return 0
@@ -54,13 +54,13 @@ async function writeBlob(context: Context, path: string, output: string | undefi
   told(context, output, { ...record, file: output })
 }
 
-async function writeText(context: Context, text: string, output: string | undefined, record: object): Promise<void> {
+async function writeMap(context: Context, map: object, output: string | undefined, record: object): Promise<void> {
   if (output === undefined) {
-    print(text.trimEnd())
+    printJson(map)
     return
   }
   mustBeFree(output)
-  await toFile(one(Buffer.from(text)), output)
+  await toFile(one(Buffer.from(`${JSON.stringify(map)}\n`)), output)
   told(context, output, { ...record, file: output })
 }
 
@@ -123,7 +123,10 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
 async function writeFolder(files: readonly MediumFile[], output: string, hooks: WriteHooks): Promise<void> {
   const target = resolve(output)
   const part = `${target}.part`
-  mustBeFree(part)
+  if (existsSync(part))
+    throw new RejoinError('E_EXISTS', `${part} is there already`, {
+      hint: 'of a get that was killed, or goes on: delete it if none does'
+    })
   try {
     for (const file of files) {
       const path = join(part, file.path)

@@ -18,6 +18,8 @@ export async function show(context: Context, what: string): Promise<number> {
         readonly mediaType: string
       }[])
         print(`  layer    ${layer.digest}  ${layer.size}  ${printable(layer.mediaType)}`)
+      for (const { image, digest } of (record['images'] ?? []) as readonly { readonly image: string; readonly digest: string }[])
+        print(`  image    ${printable(image)}  ${digest}`)
       if (record['complete'] !== true) print(`  missing  ${String(record['missing'])} blobs`)
       for (const warning of record['warnings'] as readonly string[]) print(`  warning  ${printable(warning)}`)
     } else print(`referrer   ${String(record['digest'])}  ${String(record['type'])}  ${printable(String(record['author']))}`)
