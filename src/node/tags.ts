@@ -25,6 +25,8 @@ export interface InRepository {
   readonly mediaType: string
   readonly size: number
   readonly artifactType: string | undefined
+  /** what it is about, as its events say */
+  readonly refers: Digest | undefined
   readonly event: NamedEvent
 }
 
@@ -104,7 +106,16 @@ function inRepository(said: readonly NamedEvent[]): InRepository | undefined {
   if (newest === undefined || digest === undefined) return undefined
   const { mediaType, size, artifactType } = newest.event.data
   if (typeof mediaType !== 'string' || typeof size !== 'number') return undefined
-  return { digest, mediaType, size, artifactType: typeof artifactType === 'string' ? artifactType : undefined, event: newest }
+  // an event that only moves a tag does not say it
+  const refers = said.map(({ event }) => event.data['refers']).find((one) => typeof one === 'string' && isDigest(one))
+  return {
+    digest,
+    mediaType,
+    size,
+    artifactType: typeof artifactType === 'string' ? artifactType : undefined,
+    refers: refers as Digest | undefined,
+    event: newest
+  }
 }
 
 /** Returns the artifacts of a repository; undefined where no event names that repository. */

@@ -111,7 +111,8 @@ export class Contents implements Disposable {
   async referrers(name: string, subject: Digest): Promise<readonly Content[]> {
     const repository = await this.load(name)
     await this.read(repository)
-    return [...(repository.referrers.get(subject) ?? [])].flatMap((digest) => repository.contents.get(digest) ?? [])
+    const here = [...(repository.referrers.get(subject) ?? [])].filter((digest) => this.node.blobs.has(digest))
+    return here.flatMap((digest) => repository.contents.get(digest) ?? [])
   }
 
   /** Returns the subjects of all manifests of a repository that are here. */

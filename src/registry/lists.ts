@@ -1,13 +1,13 @@
 import { readManifest } from '../artifact/index.ts'
 import { type JsonObject, RejoinError } from '../core/index.ts'
-import { hasRepository, listRepositories, listTags, readInRepository } from '../node/index.ts'
+import { listRepositories, listRepository, listTags } from '../node/index.ts'
 import type { RegistryContext } from './context.ts'
 import { type Exchange, send, sendJson } from './exchange.ts'
 import { fault } from './fault.ts'
 import { maxManifestBytes } from './push-manifest.ts'
 import { findReferrers, type Referrer } from './referrers.ts'
 import { mustBeDigest, mustBeName } from './route.ts'
-import { sendTagDigests, type TagHere, wantsDigests } from './tag-digests.ts'
+import { sendTagDigests, wantsDigests } from './tag-digests.ts'
 
 const indexType = 'application/vnd.oci.image.index.v1+json'
 /** an answer of the referrers API is one manifest, which clients read up to this size */
@@ -33,24 +33,19 @@ function nextLink(path: string, { page, count, more }: ReturnType<typeof pageOf>
   return more && last !== undefined ? { link: `<${path}?last=${encodeURIComponent(last)}&n=${count}>; rel="next"` } : {}
 }
 
-/** Returns the tags that stand for an artifact which is in the repository; what was let go and is not here is not. */
-async function tagsHere(node: RegistryContext['node'], name: string): Promise<readonly TagHere[]> {
-  const found: TagHere[] = []
-  for (const { tag, digest } of await listTags(node, name)) {
-    if (digest === undefined || (!node.blobs.has(digest) && node.blobs.dropped.has(digest))) continue
-    if ((await readInRepository(node, name, digest)) !== undefined) found.push({ tag, digest })
-  }
-  return found
-}
-
 /** Lists the tags of a repository, in ASCII order; with their digests for who asks for that. */
 export async function sendTags(context: RegistryContext, exchange: Exchange, name: string): Promise<void> {
   mustBeName(name, true)
   const { node } = context
-  if (!(await hasRepository(node, name)))
-    throw fault(404, 'NAME_UNKNOWN', `there is no repository ${name} here`, { detail: { name } })
-  const found = await tagsHere(node, name)
-  if (wantsDigests(exchange) && (await sendTagDigests(context, exchange, name, found))) return
+  const artifacts = await listRepository(node, name)
+  if (artifacts === undefined) throw fault(404, 'NAME_UNKNOWN', `there is no repository ${name} here`, { detail: { name } })
+  // what was let go and is not here is in no list
+  const here = artifacts.filter(({ digest }) => !node.blobs.dropped.has(digest) || node.blobs.has(digest))
+  const digests = new Set(here.map(({ digest }) => digest))
+  const found = (await listTags(node, name)).flatMap(({ tag, digest }) =>
+    digest !== undefined && digests.has(digest) ? [{ tag, digest }] : []
+  )
+  if (wantsDigests(exchange) && (await sendTagDigests(context, exchange, name, found, here))) return
   const tags = found.map(({ tag }) => tag)
   const page = pageOf(tags, exchange)
   sendJson(exchange, { name, tags: page.page }, nextLink(`/v2/${name}/tags/list`, page))

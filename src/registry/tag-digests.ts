@@ -1,7 +1,7 @@
 import { type Digest, digestOf, type JsonObject, utf8 } from '../core/index.ts'
+import type { InRepository } from '../node/index.ts'
 import type { RegistryContext } from './context.ts'
 import { type Exchange, send } from './exchange.ts'
-import { findReferrers } from './referrers.ts'
 import { isKnownToClient } from './send-blob.ts'
 
 /** The media type of a list of tags that says what they stand for, and what refers to that. @see protocols/registry.md#REG-60 */
@@ -20,26 +20,29 @@ export function wantsDigests({ request }: Exchange): boolean {
   return (request.headers.accept ?? '').split(',').some((one) => one.split(';', 1)[0]?.trim() === digestsType)
 }
 
-/** Sends all tags of a repository with their digests, and what refers to anything in it, or only that nothing changed. @returns false where the list is too long for that */
+/**
+ * Sends all tags of a repository with their digests, and what refers to anything in it, or only that nothing changed.
+ * @param artifacts all that are in the repository
+ * @returns false where the list is too long for that
+ */
 export async function sendTagDigests(
   context: RegistryContext,
   exchange: Exchange,
   name: string,
-  found: readonly TagHere[]
+  found: readonly TagHere[],
+  artifacts: readonly InRepository[]
 ): Promise<boolean> {
-  const referrers: Record<string, readonly string[]> = {}
-  // parts of indexes have referrers, too
-  const queue = [...new Set([...found.map(({ digest }) => digest), ...(await context.contents.subjects(name))])].toSorted()
-  const seen = new Set(queue)
-  for (let subject = queue.shift(); subject !== undefined; subject = queue.shift()) {
-    const refer = (await findReferrers(context, name, subject)).map(({ digest }) => digest)
-    if (refer.length > 0) referrers[subject] = refer.toSorted()
-    for (const digest of refer) {
-      if (seen.has(digest)) continue
-      seen.add(digest)
-      queue.push(digest)
-    }
-  }
+  const refer = new Map<Digest, Set<Digest>>()
+  const add = (subject: Digest, digest: Digest): void =>
+    void refer.set(subject, (refer.get(subject) ?? new Set<Digest>()).add(digest))
+  for (const { digest, refers } of artifacts) if (refers !== undefined) add(refers, digest)
+  // and those that are only parts of an index
+  const { contents } = context
+  for (const subject of await contents.subjects(name))
+    for (const { digest } of await contents.referrers(name, subject)) add(subject, digest)
+  const referrers = Object.fromEntries(
+    [...refer.keys()].toSorted().map((subject) => [subject, [...(refer.get(subject) ?? [])].toSorted()])
+  )
   const list: JsonObject = { name, tags: Object.fromEntries(found.map(({ tag, digest }) => [tag, digest])), referrers }
   const body = utf8(JSON.stringify(list))
   if (body.length > maxListBytes) return false
