@@ -107,7 +107,7 @@ export class FolderReplica implements AsyncDisposable {
     if (files.size('replica.json') === undefined) return new FolderReplica(root, network, hex(randomBytes(16)), false, found)
     const { network: theirs, store, limits } = readReplicaFile(files)
     if (theirs !== network) throw new RejoinError('E_NETWORK', `${root} belongs to the network ${theirs}, not to ${network}`)
-    return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined, { ...limits, ...found })
+    return new FolderReplica(root, network, store ?? hex(randomBytes(16)), store !== undefined, least(limits ?? {}, found))
   }
 
   /** The folder that it lies in. */
@@ -306,6 +306,13 @@ function withoutOverlong(block: ProvenBlock): ProvenBlock {
   if (block.lines.every(({ start, end }) => end - start <= maxLineBytes)) return block
   const carried = narrow(block, (line) => line.length > maxLineBytes)
   return { ...carried, lines: linesOf(carried), tileHash: undefined }
+}
+
+/** What turned out on a medium counts beside what its kind is known to take. */
+function least(noted: MediumLimits, known: MediumLimits): MediumLimits {
+  const all = { ...noted, ...known }
+  const names = Math.min(noted.names ?? Number.POSITIVE_INFINITY, known.names ?? Number.POSITIVE_INFINITY)
+  return Number.isFinite(names) ? { ...all, names } : all
 }
 
 /** Returns where in a folder the replica is or is to be: the folder, or `rejoin` in it where it holds something else. @throws E_NOT_FOUND */

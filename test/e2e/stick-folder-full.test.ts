@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { sealed } from '../../src/store/index.ts'
+import { Medium } from './media.ts'
 import type { Printed } from './process.ts'
 import { seed, StickLab, wrongBlobs } from './stick-lab.ts'
 
@@ -48,4 +50,30 @@ test(`a folder that takes no more names fails nothing half-way: what is over goe
   } finally {
     execFileSync('umount', [stick])
   }
+})
+
+test('on a real FAT32 what is over the names that it took goes to parts/, and all of it is read after it was taken out (STICK-5)', async () => {
+  await using lab = await StickLab.open()
+  await lab.publishNotes('a', 2, 'first')
+  await using medium = await Medium.make('fat32', lab.path('stick'), 64 * 1024 * 1024)
+  expect((await lab.moved('a', ['export', medium.path])).code).toBe(0)
+  const file = join(medium.path, 'replica.json')
+  const { check: _, limits, ...is } = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, string>>
+  expect(limits).toEqual({ fileBytes: 2 ** 32 - 1, names: 10_000 })
+  const names = readdirSync(join(medium.path, 'blobs/sha256')).length
+  // this driver leaves the end of a longer file where it is written over
+  rmSync(file)
+  writeFileSync(file, sealed({ ...is, limits: { fileBytes: 2 ** 32 - 1, names: names + 1 } }))
+  await lab.publishNotes('a', 2, 'more')
+  const planned = await lab.moved('a', ['export', medium.path, '--dry-run'])
+  expect(planned.records.at(-1), planned.stderr).toMatchObject({ kind: 'plan', fits: true, volumes: [{ parts: 3 }] })
+  const second = await lab.moved('a', ['export', medium.path])
+  expect(second.code, second.stderr).toBe(0)
+  await medium.unmount()
+  await medium.mount()
+  expect(readdirSync(join(medium.path, 'blobs/sha256'))).toHaveLength(names + 1)
+  execFileSync('sha256sum', ['--quiet', '-c', 'SHA256SUMS'], { cwd: medium.path })
+  expect((await lab.run(['check', medium.path])).code).toBe(0)
+  expect((await lab.moved('b', ['import', medium.path])).code).toBe(0)
+  await lab.mustBeWhole()
 })
