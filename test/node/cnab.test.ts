@@ -340,7 +340,13 @@ describe('CNAB-2 CNAB-4 CNAB-6: of a thick bundle that is refused nothing is lef
     expect(outcome.refused).toBeGreaterThan(0)
   })
 
-  it('and the same one without the fault goes in', async () => {
+  it('and the same one without the fault goes in, also as a plain tar that is said to be one', async () => {
+    expect(await published(written('fresh.tar', tarOfFiles(freshFiles)))).toMatchObject({ kind: 'error', code: 'E_UNKNOWN_TYPE' })
+    const type = 'cnab-thick'
+    expect(await published(written('fresh.tar', tarOfFiles(freshFiles)), { type })).toMatchObject({
+      kind: 'result',
+      format: type
+    })
     expect(await published(written('fresh.tgz', archive))).toMatchObject({ kind: 'result' })
   })
 })
