@@ -6,7 +6,7 @@ import type { FolderReplica } from './folder-replica.ts'
 const indexType = 'application/vnd.oci.image.index.v1+json'
 const rootsType = 'application/vnd.rejoin.roots.v1+json'
 /** roots without a name that index.json lists by itself: so many are written again with each run */
-const openCount = 128
+const openCount = 64
 const maxListBytes = 64 * 1024 * 1024
 const maxSmallBytes = 1024 * 1024
 /** an index.json from elsewhere is not read over this */

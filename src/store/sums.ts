@@ -11,7 +11,7 @@ const maxSumsBytes = 256 * 1024 * 1024
 const maxLists = 10_000
 const lineForm = /^([0-9a-f]{64}) {2}([a-z0-9._/-]{1,200}|README\.txt)$/
 /** what the lines of blobs in SHA256SUMS may take before they go to a list of their own: so much is written again with each run */
-const openBytes = 32 * 1024
+const openBytes = 16 * 1024
 
 /** Returns the names of all lists of a medium, those of blobs first, as far as they are there. @throws E_TOO_LARGE for too many */
 export function sumsNames(files: Outside): readonly string[] {
