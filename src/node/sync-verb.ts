@@ -3,6 +3,7 @@ import type { SyncResult } from '../sync/index.ts'
 import type { VerbRecord } from './control.ts'
 import type { Live } from './live.ts'
 import type { KnownPeer } from './peer-book.ts'
+import { reporting } from './reporting.ts'
 import type { VerbContext } from './verbs.ts'
 
 /** What `rejoin sync` asks for: addresses or names of peers; none means all. */
@@ -11,7 +12,6 @@ export interface SyncArgs {
 }
 
 const dialTimeoutMs = 15_000
-const progressMs = 200
 
 async function resolvePeer(live: Live, word: string, signal: AbortSignal): Promise<string> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)])
@@ -57,29 +57,22 @@ export async function* syncPeers({ node, live, args, signal }: VerbContext<SyncA
   const before = new Set(node.replica.conflicts())
   // blobs are fetched in the background, too, as soon as their events are here
   const cameBefore = live.blobsCame
-  let progress: { readonly entries: number; readonly bytes: number } | undefined
-  const work = Promise.all(
-    peers.map(async (peerId) => await live.sync(peerId, signal, (entries, bytes) => (progress = { entries, bytes })))
+  const results: readonly SyncResult[] = yield* reporting(
+    async (say) =>
+      await Promise.all(
+        peers.map(
+          async (peerId) =>
+            await live.sync(peerId, signal, (entries, bytes) => say({ kind: 'progress', entries, bytes } as VerbRecord))
+        )
+      )
   )
-  let results: readonly SyncResult[] | undefined
-  let failure: unknown
-  const settled = work.then(
-    (all) => void (results = all),
-    (error: unknown) => void (failure = error ?? new Error('failed'))
-  )
-  while (results === undefined && failure === undefined) {
-    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, progressMs))])
-    if (progress !== undefined) yield { kind: 'progress', ...progress } as VerbRecord
-    progress = undefined
-  }
-  if (failure !== undefined) throw failure
   const { missing } = await live.fetchMissing(signal)
   await live.settled()
   if (node.config.listen.length === 0) await live.served(signal)
   node.peers.save()
   const came = live.blobsCame
-  const sum = (pick: (result: SyncResult) => number): number => (results ?? []).reduce((total, result) => total + pick(result), 0)
-  const complete = (results ?? []).every((result) => result.complete) && missing === 0
+  const sum = (pick: (result: SyncResult) => number): number => results.reduce((total, result) => total + pick(result), 0)
+  const complete = results.every((result) => result.complete) && missing === 0
   yield {
     kind: 'result',
     complete,

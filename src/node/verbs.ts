@@ -16,6 +16,7 @@ import { baseVerb, exportVerb } from './export-verb.ts'
 import { importStream } from './import-stream.ts'
 import { importVerb } from './import-verb.ts'
 import { peersVerb } from './peers-verb.ts'
+import { reporting } from './reporting.ts'
 import { identify, status } from './status.ts'
 import { syncFilesVerb } from './sync-files-verb.ts'
 import { syncPeers } from './sync-verb.ts'
@@ -81,19 +82,10 @@ async function* doctor({
     yield { kind: 'result', ok: true, logs: node.store.listHeads().length } as VerbRecord
     return
   }
-  const progress: { done: number; total: number }[] = []
-  const work = node.store.reindex((done, total) => progress.push({ done, total }))
-  let finished = false
-  void work.then(
-    () => void (finished = true),
-    () => void (finished = true)
+  const indexed = yield* reporting(
+    async (say) => await node.store.reindex((done, total) => say({ kind: 'progress', done, total } as VerbRecord))
   )
-  while (!finished) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    const latest = progress.splice(0).at(-1)
-    if (latest !== undefined) yield { kind: 'progress', ...latest } as VerbRecord
-  }
-  yield { kind: 'result', ok: true, indexed: await work } as VerbRecord
+  yield { kind: 'result', ok: true, indexed } as VerbRecord
 }
 
 /** Every verb that works on an open node, by name; the socket and the command line call the same ones. */
