@@ -100,7 +100,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   E_WITHHELD: meaning(1, 400, false, 'a withheld marker is malformed or misaligned'),
   E_BAD_OBJECT: meaning(11, 400, false, 'the bytes of a blob do not have its digest'),
   E_DAMAGED: meaning(11, 500, false, 'a data folder has damaged objects'),
-  E_ARCHIVE: meaning(11, 400, false, 'an archive is none, or is damaged: nothing tells where its next member begins'),
+  E_ARCHIVE: meaning(11, 400, false, 'an archive is none, is damaged, or has links or paths that no archive of its kind has'),
   E_FORK: meaning(15, 409, false, 'one log has two histories'),
   E_REFUSED: meaning(12, 403, false, 'the trust rules refuse it'),
   E_SEAL: meaning(12, 403, false, 'a medium has no good seal of a known identity, and the rules ask for one'),

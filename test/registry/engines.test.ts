@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type OutputFile, runVerb } from '../../src/node/index.ts'
+import { tarOfFiles } from '../node/cnab-lab.ts'
 import { until } from '../node/lab.ts'
 import { Registry } from './conformance/client.ts'
 import { Site } from './site.ts'
@@ -49,6 +51,16 @@ async function built(tag: string): Promise<void> {
   await buildah('config', '--cmd', '/greeting', container)
   await buildah('commit', '-q', '--rm', container, 'built')
   await buildah('push', '-q', '--tls-verify=false', 'built', `docker://${image(tag)}`)
+}
+
+/** Writes an image as the docker archive that `rejoin get` makes of it; returns its path. */
+async function archived(tag: string): Promise<string> {
+  const args = { what: `team/engine:${tag}`, format: 'docker-archive' }
+  const [record] = await Array.fromAsync(runVerb(site.node, undefined, 'get', args, new AbortController().signal))
+  const { files } = record as unknown as { readonly files: readonly OutputFile[] }
+  const path = join(folder, `${tag}.tar`)
+  writeFileSync(path, tarOfFiles(files.map(({ path: name, blob, text }) => [name, text ?? readFileSync(blob?.path ?? '')])))
+  return path
 }
 
 /** The Docker engine, with no network of its own, its storage in a folder. */
@@ -122,7 +134,7 @@ describe('engines of Debian', () => {
     expect((JSON.parse(body.toString()) as { readonly layers: readonly unknown[] }).layers).toHaveLength(2)
   })
 
-  it('the Docker engine pulls what podman pushed, and pushes it: schema 2, byte for byte what the engine says', async () => {
+  it('CNAB-10: the Docker engine pulls what podman pushed, and pushes it: schema 2, byte for byte what the engine says; it loads archives', async () => {
     await built('engine')
     await using engine = await Engine.open(join(folder, 'docker'))
     const pulled = await engine.docker('pull', image('engine'))
@@ -134,6 +146,16 @@ describe('engines of Debian', () => {
     expect(headers['content-type']).toBe('application/vnd.docker.distribution.manifest.v2+json')
     expect(pushed).toContain(`size: ${body.length}`)
     await engine.docker('pull', `${site.host}/team/engine@${await digestAt('docker')}`)
+
+    // without the registry: as archives
+    const id = await engine.docker('image', 'inspect', '--format', '{{.Id}}', image('docker'))
+    await engine.docker('image', 'rm', '-f', id)
+    for (const tag of ['engine', 'docker']) {
+      await engine.docker('load', '-i', await archived(tag))
+      expect(await engine.docker('image', 'inspect', '--format', '{{.Id}} {{.RepoTags}}', `team/engine:${tag}`)).toContain(
+        `${id} [`
+      )
+    }
   })
 
   it('umoci unpacks what skopeo copied into a layout', async () => {
