@@ -106,16 +106,17 @@ export function dropRequest(root: string, id: string): void {
 
 /**
  * Makes requests of what was published here, from an entry of the own log on, for repositories that are pushed back. What was seen at a forge is not sent to it again.
- * @returns the size of the log up to which requests were made
+ * @returns the size of the log up to which requests were made, and how many
  */
 export function fillOutbox(
   node: Node,
   { url, push }: { readonly url: string; readonly push: readonly string[] },
   from: number
-): { readonly log: LogId; readonly size: number } {
+): { readonly log: LogId; readonly size: number; readonly count: number } {
   const { writer, log, root } = node
   const { size } = writer.sign()
   const host = new URL(url).host.replaceAll(/[^a-z0-9.-]/g, '_')
+  let count = 0
   for (let index = push.length === 0 ? size : from; index < size; index++) {
     const { line } = writer.folder.entry(index)
     if (line === undefined) continue
@@ -131,6 +132,7 @@ export function fillOutbox(
     if (!push.some((pattern) => matchGlob(repository, pattern))) continue
     const removes = removalTypes.has(event.type)
     if (!removes && (typeof digest !== 'string' || !isDigest(digest))) continue
+    count++
     writeRequest(root, {
       id: `${String(index).padStart(12, '0')}-${host}`,
       forge: url,
@@ -144,5 +146,5 @@ export function fillOutbox(
       overwrite: false
     })
   }
-  return { log, size }
+  return { log, size, count }
 }

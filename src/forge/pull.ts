@@ -10,7 +10,7 @@ import { areReferrersDue, walkReferrers } from './referrers.ts'
 import type { RegistryClient } from './registry-client.ts'
 import { listReferrers, listRepositories } from './registry-lists.ts'
 import { ownShareFirst } from './shares.ts'
-import { takeArtifact } from './take-artifact.ts'
+import { type TakenArtifact, takeArtifact } from './take-artifact.ts'
 
 /** What is pulled with. */
 export interface PullContext {
@@ -18,8 +18,8 @@ export interface PullContext {
   readonly live: Live | undefined
   readonly client: RegistryClient
   readonly setting: Pick<ForgeSetting, 'url' | 'pull' | 'onConflict'>
-  /** requests that are still to be sent to this forge */
-  readonly waiting: readonly OutboxRequest[]
+  /** returns the requests that are still to be sent to this forge */
+  readonly waiting: () => readonly OutboxRequest[]
   /** takes requests back: the forge's word counts */
   readonly dropRequests: (requests: readonly OutboxRequest[]) => void
   readonly signal: AbortSignal
@@ -147,7 +147,7 @@ class Pull {
   private isSettled(name: string): boolean {
     const isOpen = ({ repository }: { readonly repository: string }): boolean => repository === name
     return (
-      !this.context.waiting.some(isOpen) &&
+      !this.context.waiting().some(isOpen) &&
       !this.before.conflicts.some(isOpen) &&
       [...(this.seen.get(name)?.values() ?? [])].every((seen) => this.stands(name, seen))
     )
@@ -168,7 +168,7 @@ class Pull {
 
   private async tag(name: string, tag: string, digest: Digest): Promise<void> {
     const { waiting, setting, node } = this.context
-    const mine = waiting.filter((request) => request.repository === name && request.tag === tag)
+    const mine = waiting().filter((request) => request.repository === name && request.tag === tag)
     const last = mine.at(-1)
     const known = this.seen.get(name)?.get(tag)
     const isConflict = last !== undefined && last.digest !== digest && known?.digest !== digest
@@ -186,28 +186,33 @@ class Pull {
     const setsTag = !isConflict || setting.onConflict === 'forge'
     if (!isConflict && known?.digest === digest && this.stands(name, known)) return
     if (!setsTag && (await readInRepository(node, name, digest)) !== undefined) return
-    if (setsTag && (await readTag(node, name, tag))?.digest === digest && node.blobs.has(digest)) {
+    const before = (await readTag(node, name, tag))?.digest
+    if (setsTag && before === digest && node.blobs.has(digest)) {
       this.note(name, tag, { digest, verdict: 'relay', rule: 'own' })
       return
     }
-    const { verdict, rule } = await this.take(name, digest, setsTag ? tag : undefined)
-    if (setsTag) this.note(name, tag, { digest, verdict, rule })
+    // what a person sets while its blobs come stays: the next sync sees that both moved it
+    const maySet = async (): Promise<boolean> => setsTag && (await readTag(node, name, tag))?.digest === before
+    const { verdict, rule, isTagged } = await this.take(name, digest, tag, maySet)
+    if (isTagged) this.note(name, tag, { digest, verdict, rule })
   }
 
   private async take(
     repository: string,
     digest: Digest,
-    tag: string | undefined
-  ): Promise<{ readonly verdict: string; readonly rule: string }> {
+    tag: string | undefined,
+    maySet: () => Promise<boolean>
+  ): Promise<TakenArtifact> {
     const context = { ...this.context, repository }
     const decision = this.decisions.on(repository, digest)?.verdict
-    if (decision === 'refuse') return { verdict: 'refuse', rule: 'person' }
+    if (decision === 'refuse') return { verdict: 'refuse', rule: 'person', isTagged: false }
     const manifest = await manifestOf(context, digest)
-    const { verdict, rule } = await takeArtifact(context, manifest, { tag, isLet: decision === 'relay' })
+    const taken = await takeArtifact(context, manifest, { tag, maySet, isLet: decision === 'relay' })
+    const { verdict, rule, isTagged } = taken
     if (verdict === 'relay') this.taken++
     else this.refused++
-    this.context.say({ kind: 'artifact', repository, tag, digest, verdict, rule })
-    return { verdict, rule }
+    this.context.say({ kind: 'artifact', repository, tag: isTagged ? tag : undefined, digest, verdict, rule })
+    return taken
   }
 
   private note(name: string, key: string, seen: Pick<SeenTag, 'digest' | 'verdict' | 'rule'>): void {
@@ -246,7 +251,7 @@ class Pull {
     const key = `@${digest}`
     const known = this.seen.get(name)?.get(key)
     if (known !== undefined && this.stands(name, known)) return false
-    const { verdict, rule } = await this.take(name, digest, undefined)
+    const { verdict, rule } = await this.take(name, digest, undefined, async () => await Promise.resolve(false))
     if (verdict === 'relay') this.seen.get(name)?.delete(key)
     else this.note(name, key, { digest, verdict, rule })
     return verdict === 'relay'

@@ -1,4 +1,4 @@
-import { codeOf, type LogId, RejoinError } from '../core/index.ts'
+import { codeOf, RejoinError } from '../core/index.ts'
 import type { ForgeSetting, Live, Node } from '../node/index.ts'
 import { parseForgeUrl } from './forge-url.ts'
 import { type ForgeState, readForgeState, writeForgeState } from './forge-state.ts'
@@ -63,7 +63,8 @@ export function gatherRequests(node: Node, setting: ForgeSetting): ForgeState {
   const { host } = parseForgeUrl(setting.url)
   const before = readForgeState(node.root, host)
   const from = before.pushed?.log === (node.log as string) ? before.pushed.size : 0
-  const pushed: { readonly log: LogId; readonly size: number } = fillOutbox(node, setting, from)
+  const { log, size } = fillOutbox(node, setting, from)
+  const pushed = { log, size }
   const after = { ...before, pushed }
   if (before.pushed?.size !== pushed.size || before.pushed.log !== pushed.log) writeForgeState(node.root, host, after)
   return after
@@ -148,7 +149,18 @@ async function pull(
   client: RegistryClient,
   before: ForgeState
 ): Promise<Pulled> {
-  const waiting = waitingFor(node.root, setting.url).filter(({ overwrite }) => !overwrite)
+  const asked = (): readonly OutboxRequest[] => waitingFor(node.root, setting.url).filter(({ overwrite }) => !overwrite)
+  let list = asked()
+  let pushedSize = before.pushed?.size ?? 0
+  // what is published here while the forge is read counts, too
+  const waiting = (): readonly OutboxRequest[] => {
+    if (node.writer.folder.size > pushedSize) {
+      const { size, count } = fillOutbox(node, setting, pushedSize)
+      pushedSize = size
+      if (count > 0) list = asked()
+    }
+    return list
+  }
   const pulled = await pullForge(
     {
       node,

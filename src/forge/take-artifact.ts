@@ -9,14 +9,18 @@ import type { FetchedManifest } from './registry-client.ts'
 export interface TakenArtifact {
   readonly verdict: Verdict
   readonly rule: string
+  /** whether it is, or would be, what the tag stands for here */
+  readonly isTagged: boolean
 }
 
 const maxLayerBytes = 64 * 1024 * 1024
 
 /** How an artifact is taken. */
 export interface TakeOptions {
-  /** none where only the artifact is taken, and no tag set */
+  /** under which it was seen */
   readonly tag: string | undefined
+  /** asked last, when all of the artifact is here: whether the tag is to stand for it here */
+  readonly maySet: () => Promise<boolean>
   /** a person decided that it is taken, which goes before the rules */
   readonly isLet: boolean
 }
@@ -28,12 +32,11 @@ export interface TakeOptions {
 export async function takeArtifact(
   context: ClosureContext,
   manifest: FetchedManifest,
-  { tag, isLet }: TakeOptions
+  { tag, maySet, isLet }: TakeOptions
 ): Promise<TakenArtifact> {
   const { node, client, repository } = context
   const { digest, bytes, mediaType } = manifest
-  const draft = (closure?: Closure): Draft => draftFor(context, manifest, tag, closure)
-  const judge = (one: Draft): TakenArtifact => {
+  const judge = (one: Draft): Omit<TakenArtifact, 'isTagged'> => {
     if (isLet) return { verdict: 'relay', rule: 'person' }
     const nowMs = Date.now()
     const author = forgeAuthor(client.origin)
@@ -50,8 +53,10 @@ export async function takeArtifact(
     const { decision } = node.gate.judgeOne(line, event, { log: node.log, author, nowMs })
     return { verdict: decision.verdict, rule: decision.rule }
   }
-  const first = judge(draft())
-  if (first.verdict === 'refuse' || (first.verdict !== 'relay' && !node.known.isLooking)) return first
+  const isTagged = async (): Promise<boolean> => tag !== undefined && (await maySet())
+  const first = judge(draftFor(context, manifest, tag, undefined))
+  if (first.verdict === 'refuse' || (first.verdict !== 'relay' && !node.known.isLooking))
+    return { ...first, isTagged: await isTagged() }
   const closure = await fetchClosure(context, manifest)
   if (node.known.isLooking) {
     const layers: { readonly mediaType: string; readonly bytes: Uint8Array }[] = []
@@ -60,16 +65,15 @@ export async function takeArtifact(
         layers.push({ mediaType: layer.mediaType, bytes: await node.blobs.readBytes(layer.digest, maxLayerBytes) })
     node.known.learn(digest, bytes, layers)
   }
-  const whole = draft(closure)
-  const last = judge(whole)
-  if (last.verdict !== 'relay') return last
+  const last = judge(draftFor(context, manifest, tag, closure))
+  if (last.verdict !== 'relay') return { ...last, isTagged: await isTagged() }
   await node.blobs.share([...closure.blobs, ...closure.manifests.map((one) => one.digest).filter((one) => node.blobs.has(one))])
   if (!node.blobs.has(digest)) await node.blobs.put(bytes, { digest })
-  node.blobs.index.change([
-    rootChange({ mediaType, digest, size: bytes.length }, { repository, ...(tag !== undefined && { tag }) })
-  ])
-  await appendOwn(node, [await afterOthers(node, whole)])
-  return last
+  const setTag = (await isTagged()) ? tag : undefined
+  const named = { repository, ...(setTag !== undefined && { tag: setTag }) }
+  await appendOwn(node, [await afterOthers(node, draftFor(context, manifest, setTag, closure))])
+  node.blobs.index.change([rootChange({ mediaType, digest, size: bytes.length }, named)])
+  return { ...last, isTagged: setTag !== undefined }
 }
 
 function draftFor(

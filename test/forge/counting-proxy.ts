@@ -17,6 +17,8 @@ export class CountingProxy implements AsyncDisposable {
   passed: Passed[] = []
   /** breaks the connection of a request that it returns true for; answers with a status where it returns one */
   breaks: (method: string, path: string) => boolean | number = () => false
+  /** what happens before a request goes on */
+  before: (method: string, path: string) => Promise<void> = async () => await Promise.resolve()
   private readonly server: Server
 
   private constructor(server: Server) {
@@ -44,7 +46,7 @@ export class CountingProxy implements AsyncDisposable {
         answer.pipe(response)
       })
       onward.on('error', () => response.destroy())
-      request.pipe(onward)
+      void (proxy?.before(method, url) ?? Promise.resolve()).then(() => request.pipe(onward))
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     proxy = new CountingProxy(server)

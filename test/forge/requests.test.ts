@@ -85,6 +85,30 @@ describe('what a sync costs', () => {
     expect(await followed.sync()).toMatchObject({ taken: 1 })
   })
 
+  it('FORGE-10: a tag that is set here while the forge is read is not overwritten', async () => {
+    await using forge = await Site.open('forge')
+    await using proxy = await CountingProxy.open(forge.url)
+    const there = await push(forge.url, 'apps/web', 'v1', 'there')
+    await push(forge.url, 'apps/web', 'v2', 'two')
+    await using followed = await Followed.open(proxy.url)
+    const { site } = followed
+    const here: string[] = []
+    proxy.before = async (method, path) => {
+      if (method !== 'GET' || !path.includes('/blobs/') || here.length > 0) return
+      here.push('')
+      here.push((await push(site.url, 'apps/web', 'v1', 'set here meanwhile')).digest)
+    }
+    // both that v1 came, and that it is not overwritten there
+    expect(await followed.sync()).toMatchObject({ taken: 2, complete: false, waiting: 1 })
+    expect([await digestAt(site.url, 'apps/web', 'v1'), await digestAt(forge.url, 'apps/web', 'v1')]).toEqual([
+      here[1],
+      there.digest
+    ])
+    expect(await digestAt(site.url, 'apps/web', there.digest)).toBe(there.digest)
+    expect(await followed.sync()).toMatchObject({ conflicts: 1, waiting: 1 })
+    expect(await digestAt(site.url, 'apps/web', 'v1')).toBe(here[1])
+  })
+
   it('a sync that is begun while another is under way takes nothing twice', async () => {
     await using forge = await Site.open('forge')
     for (const tag of ['v1', 'v2', 'v3']) await push(forge.url, 'apps/web', tag, tag)
