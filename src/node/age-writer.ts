@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { isObject, parseStrict, RejoinError, sealPath, utf8 } from '../core/index.ts'
+import { type Digest, isObject, parseStrict, RejoinError, sealPath, utf8 } from '../core/index.ts'
 import { type AgeEntry, type AgeMark, AgeMedium, digestInPath, filledBytes, type MediumFile } from '../replica/index.ts'
 import { lockMedium, readFileRangeSync, replaceFileSync } from '../store/index.ts'
 import type { MediumWriter, WriterHooks } from './export-medium.ts'
+import { roomAt } from './export-room.ts'
+import type { KnownShare } from './plan-records.ts'
 
 const maxMarkBytes = 256 * 1024 * 1024
 /** what a file takes more: zeros, age's header for some recipients, and 16 bytes for each 64 KiB */
@@ -20,11 +22,41 @@ export function ageWriter(root: string, dir: string, recipients: readonly string
   return {
     overhead: (_, sizeBytes) => overhead(sizeBytes),
     pathOf,
+    look: async (files, volume) => await lookAt(root, pathOf(volume), files, recipients),
     write: async (files, volume, hooks) => {
       if (volume !== undefined) mkdirSync(pathOf(volume), { recursive: true })
       return await writeMedium(root, AgeMedium.open(pathOf(volume)), files, recipients, hooks)
     }
   }
+}
+
+/** What lies there is known by what this node put there, for the same recipients. */
+async function lookAt(
+  root: string,
+  dir: string,
+  files: readonly MediumFile[],
+  recipients: readonly string[]
+): Promise<KnownShare> {
+  const medium = AgeMedium.find(dir)
+  const mark = medium && readMark(markPathOf(root, medium.store))
+  const isSame = mark?.recipients.join() === recipients.join()
+  const known = new Map(isSame && mark ? medium.filesOf(mark).map((entry) => [entry.path, entry]) : [])
+  const there = new Map<Digest, 'remembered'>()
+  const sizes: number[] = []
+  for (const file of files) {
+    const { path, sizeBytes } = file
+    const digest = digestInPath(path)
+    const old = known.get(path)
+    const isThere = old?.sizeBytes === sizeBytes && (digest !== undefined || old.sha256 === (await sumOf(file)))
+    if (isThere && digest !== undefined) there.set(digest, 'remembered')
+    // the seal alone is no reason to write
+    else if (!isThere && path !== sealPath) sizes.push(sizeBytes + overhead(sizeBytes))
+  }
+  return { dir, there, inParts: new Set(), room: roomAt(dir, sizes) }
+}
+
+function markPathOf(root: string, store: string): string {
+  return join(root, 'private/media', `${store}.age.json`)
 }
 
 async function writeMedium(
@@ -34,7 +66,7 @@ async function writeMedium(
   recipients: readonly string[],
   hooks: WriterHooks
 ): Promise<{ readonly bytes: number; readonly there: number }> {
-  const markPath = join(root, 'private/media', `${medium.store}.age.json`)
+  const markPath = markPathOf(root, medium.store)
   let before = readMark(markPath)
   const sums = new Map<string, string>()
   for (const file of files) if (digestInPath(file.path) === undefined) sums.set(file.path, await sumOf(file))

@@ -16,7 +16,8 @@ import { openKeys } from '../store/index.ts'
 import { plannedLines } from './artifact-lines.ts'
 import type { VerbRecord } from './control.ts'
 import { type Filled, fill } from './export-choice.ts'
-import { planRecords, volumeRecord } from './plan-records.ts'
+import { refuseWhereFull, roomAt } from './export-room.ts'
+import { type KnownShare, planRecords, volumeRecord } from './plan-records.ts'
 import { reporting } from './reporting.ts'
 import { toFile, toStandardOutput } from './write-out.ts'
 
@@ -36,6 +37,8 @@ export interface MediumWriter {
   readonly overhead: (path: string, sizeBytes: number) => number
   /** where a volume goes */
   readonly pathOf: (volume: number | undefined) => string
+  /** returns what lies there, and the room, without writing anything; left out where that can't be told */
+  readonly look?: (files: readonly MediumFile[], volume: number | undefined) => Promise<KnownShare>
   readonly write: (
     files: readonly MediumFile[],
     volume: number | undefined,
@@ -78,11 +81,21 @@ export async function* exportMedium(
   const wait = { signal }
   const sealing = { signer: openKeys(root).signer, nowMs: Date.now() }
   const { plan, filled } = await planMedia(own, source, { selection, maxBytes, volumes, held }, writer.overhead, sealing, signal)
+  const contents = filled.media
+  const shares: KnownShare[] = []
+  // of several media the texts would take too much memory
+  let kept: readonly MediumFile[] | undefined
+  if (writer.look !== undefined)
+    for (const [i, content] of contents.entries()) {
+      const files = await mediumFiles(source, content, sealing, wait)
+      if (contents.length === 1) kept = files
+      shares.push(await writer.look(files, volumes ? i + 1 : undefined))
+    }
   if (dryRun) {
-    yield* planRecords(plan, filled)
+    yield* planRecords(plan, filled, shares)
     return
   }
-  const contents = filled.media
+  refuseWhereFull(shares.map(({ room }) => room))
   if (volumes)
     for (const [i, { plan, blobs }] of contents.entries())
       yield volumeRecord(i + 1, writer.pathOf(i + 1), plan.artifacts.length, blobs)
@@ -93,7 +106,7 @@ export async function* exportMedium(
     const onBytes = (count: number): void => say({ kind: 'progress', bytes: (bytes += count), total } as VerbRecord)
     const written: { bytes: number; there: number }[] = []
     for (const [i, content] of contents.entries()) {
-      const files = await mediumFiles(source, content, sealing, wait)
+      const files = kept ?? (await mediumFiles(source, content, sealing, wait))
       written.push(
         await writer.write(files, volumes ? i + 1 : undefined, { signal, onBytes, onFault: (fault) => void faults.push(fault) })
       )
@@ -170,9 +183,18 @@ export async function planMedia(
 export function archiveWriter(out: string): MediumWriter {
   const pathOf = (volume: number | undefined): string =>
     volume === undefined ? out : out.replace(/(\.tar(?:\.zst)?)?$/, `.${volume}$1`)
+  const overhead = (path: string, sizeBytes: number): number =>
+    tarBlockBytes + tarPadding(sizeBytes) + (path.length > 100 ? 2 * tarBlockBytes : 0) + 4
+  const look = async (files: readonly MediumFile[], volume: number | undefined): Promise<KnownShare> => {
+    const bytes = files.reduce((sum, { path, sizeBytes }) => sum + sizeBytes + overhead(path, sizeBytes), 2 * tarBlockBytes)
+    const room = roomAt(pathOf(volume), [bytes])
+    return await Promise.resolve({ dir: pathOf(volume), there: new Map(), inParts: new Set(), room })
+  }
   return {
-    overhead: (path, sizeBytes) => tarBlockBytes + tarPadding(sizeBytes) + (path.length > 100 ? 2 * tarBlockBytes : 0) + 4,
+    overhead,
     pathOf,
+    // how much smaller zstd makes it is not known before
+    ...(out.endsWith('.tar') && { look }),
     write: async (files, volume, hooks) => {
       const tar = tarOf(files, hooks)
       const bytes = out.endsWith('.zst') ? zstdOf(tar) : tar

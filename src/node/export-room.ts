@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { RejoinError } from '../core/index.ts'
 import type { FolderReplica } from '../replica/index.ts'
 import { roomOn, type Store } from '../store/index.ts'
@@ -38,14 +39,22 @@ export function lineBytesOf(store: Store, spans: readonly EntrySpan[]): number {
 
 /** Returns what blobs that are not there and lines take on a medium, and what room it has. @throws E_IO E_GONE */
 export function roomFor(target: FolderReplica, lacking: readonly BlobNeed[], lineBytes: number): Room {
-  const place = existsSync(target.root) ? target.root : existsSync(target.parent) ? target.parent : `${target.parent}/..`
+  const sizes = lacking.map(({ digest, sizeBytes = 0 }) => Math.max(0, sizeBytes - target.blobs.partBytes(digest)))
+  return roomAt(target.root, [lineBytes, ...sizes])
+}
+
+/** Returns what files of some sizes take at a path, which need not be there yet, and what room there is. @throws E_IO E_GONE */
+export function roomAt(path: string, sizes: readonly number[]): Room {
+  let place = path
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
   const { freeBytes, blockBytes } = roomOn(place)
-  const neededBytes = lacking.reduce(
-    (sum, { digest, sizeBytes = 0 }) => sum + rounded(Math.max(0, sizeBytes - target.blobs.partBytes(digest)), blockBytes),
-    rounded(lineBytes, blockBytes)
-  )
-  const largestBytes = Math.max(0, ...lacking.map(({ sizeBytes = 0 }) => sizeBytes))
-  return { place, device: statSync(place).dev, neededBytes, roomBytes: Math.max(0, freeBytes - reserveBytes), largestBytes }
+  return {
+    place,
+    device: statSync(place).dev,
+    neededBytes: sizes.reduce((sum, bytes) => sum + rounded(bytes, blockBytes), 0),
+    roomBytes: Math.max(0, freeBytes - reserveBytes),
+    largestBytes: sizes.reduce((most, bytes) => Math.max(most, bytes), 0)
+  }
 }
 
 /** Refuses what can't fit, before anything is written; folders of one file system share its room. @throws E_NO_SPACE */
@@ -54,7 +63,7 @@ export function refuseWhereFull(rooms: readonly Room[]): void {
     const together = rooms.filter((one) => one.device === device)
     const neededBytes = together.reduce((sum, one) => sum + one.neededBytes, 0)
     if (neededBytes <= roomBytes || neededBytes === 0) continue
-    const largest = Math.max(...together.map((one) => one.largestBytes))
+    const largest = together.reduce((most, one) => Math.max(most, one.largestBytes), 0)
     const volumes =
       roomBytes > largest && together.length === 1
         ? `${Math.ceil(neededBytes / roomBytes)} such media would hold it: --volumes; `

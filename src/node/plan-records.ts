@@ -4,8 +4,11 @@ import type { VerbRecord } from './control.ts'
 import type { Filled } from './export-choice.ts'
 import type { FolderShare } from './folder-plan.ts'
 
-/** Where the records of a plan know what lies on the media: of archives and encrypted media nothing does. */
-export type KnownShare = Pick<FolderShare, 'dir' | 'there' | 'inParts' | 'room'>
+/** What is known of a medium before it is written: what lies there, and its room. */
+export interface KnownShare extends Pick<FolderShare, 'dir' | 'inParts' | 'room'> {
+  /** blobs of the plan that lie there, and how that is known; `remembered`: on an encrypted medium, which this node can't read, it put them there itself */
+  readonly there: ReadonlyMap<Digest, 'listed' | 'hashed' | 'remembered'>
+}
 
 /** Yields a plan: a record for each log, for each artifact why it goes, what of it, and on which volume; at last the sums. */
 export function* planRecords(

@@ -6,6 +6,7 @@ import { hex, isObject, parseStrict, RejoinError, utf8 } from '../core/index.ts'
 import { ioError, Outside, replaceFileSync, syncFolder, writeFully } from '../store/index.ts'
 import { ageFileEnd, type AgeEntry, ageIndexEnd, agePath, digestInPath, encodeAgeIndex, filledBytes } from './age-index.ts'
 import { encrypted } from './age-stream.ts'
+import { rootOfAge } from './age-read.ts'
 import { readWhole } from './archive-open.ts'
 import { type WriteHooks, wholeFile } from './archive-write.ts'
 import type { MediumFile } from './medium-files.ts'
@@ -37,6 +38,19 @@ export class AgeMedium {
   private constructor(root: string, store: string) {
     this.root = root
     this.store = store
+  }
+
+  /** Returns the encrypted medium that a folder holds, undefined where there is none; nothing is written. @throws E_DAMAGED E_VERSION E_IO */
+  static find(dir: string): AgeMedium | undefined {
+    const root = rootOfAge(dir)
+    const bytes = root === undefined ? undefined : new Outside(root).read(agePath, 4096)
+    return root === undefined || bytes === undefined ? undefined : new AgeMedium(root, storeIn(bytes, join(root, agePath)))
+  }
+
+  /** Returns which of the files that a node remembers are there. */
+  filesOf({ entries }: AgeMark): readonly AgeEntry[] {
+    const names = new Set(new Outside(this.root).names(''))
+    return entries.filter(({ name }) => names.has(`${name}${ageFileEnd}`))
   }
 
   /** Opens an encrypted medium, or makes one in an empty folder, else in its subfolder `rejoin-encrypted`. @throws E_NOT_FOUND E_DAMAGED E_VERSION E_IO */

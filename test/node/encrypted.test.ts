@@ -8,7 +8,7 @@ import { ageWriter, exportMedium, type Node } from '../../src/node/index.ts'
 import { encodeAgeIndex, filledBytes, parseAgeIndex } from '../../src/replica/index.ts'
 import { verifyFolder } from '../../src/store/index.ts'
 import { thrownBy } from '../thrown.ts'
-import { all, checked, folder, imported, never, nodeNamed, type Said, say } from './media-lab.ts'
+import { all, checked, exported, folder, imported, never, nodeNamed, type Said, say } from './media-lab.ts'
 
 interface Key {
   readonly file: string
@@ -164,6 +164,33 @@ describe('an encrypted medium', () => {
       expect(result).toMatchObject({ complete: true, missing: 0, events: i === 0 ? 5 : 0 })
     }
     expect((await checked(paths[0] ?? '', { identity })).result['omitted']).toBeGreaterThan(0)
+  })
+
+  test('is refused before the first write where it can not fit, and the plan says what is there (SELECT-6, SELECT-9)', async () => {
+    const a = await nodeNamed('a')
+    await say(a, randomBytes(900_000), { type: 'application/octet-stream' })
+    a.writer.sign()
+    const dir = folder()
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', dir])
+    try {
+      const writer = ageWriter(a.root, dir, [keys[0]?.recipient ?? ''])
+      const plan = async (): Promise<Said> =>
+        (await Array.fromAsync(exportMedium(a.root, { ...all, dryRun: true }, writer, never))).at(-1) as unknown as Said
+      expect(await plan()).toMatchObject({ fits: true, volumes: [{ path: dir, there: 0, blobs: 3 }] })
+      expect(readdirSync(dir)).toEqual([])
+      await encrypt(a, dir, [0])
+      expect(await plan()).toMatchObject({ fits: true, volumes: [{ there: 3, needed: 0 }] })
+      await say(a, randomBytes(3_000_000), { type: 'application/octet-stream' })
+      a.writer.sign()
+      expect(await plan()).toMatchObject({ fits: false, left: 0, volumes: [{ there: 3, blobs: 5 }] })
+      const before = readdirSync(dir)
+      await expect(encrypt(a, dir, [0])).rejects.toMatchObject({ code: 'E_NO_SPACE' })
+      const archive = join(dir, 'x.tar')
+      await expect(exported(a, archive)).rejects.toMatchObject({ code: 'E_NO_SPACE' })
+      expect(readdirSync(dir)).toEqual(before)
+    } finally {
+      execFileSync('umount', [dir])
+    }
   })
 
   test('of two writers has what both wrote, one after the other (ENCRYPTED-5, STICK-17)', async () => {

@@ -184,7 +184,8 @@ function wordRecord(record: AnyRecord): readonly string[] {
 /** How it is known that a blob need not be written. */
 const wordThere: Readonly<Record<string, string>> = {
   listed: '  there, listed as read back',
-  hashed: '  there, hashed now'
+  hashed: '  there, hashed now',
+  remembered: '  there, as this node put it there'
 }
 
 function wordPlan(record: AnyRecord): readonly string[] {
