@@ -1,4 +1,4 @@
-import { encodeWithheld, equal, foldEdge, leafHash, type LogId, textOf, Tree } from '../../src/core/index.ts'
+import { encodeWithheld, equal, foldEdge, leafHash, type LogId, Tree, utf8 } from '../../src/core/index.ts'
 import type { DiskLog } from './disk.ts'
 
 /** What the world knows of an event, whatever a node believes. */
@@ -66,7 +66,7 @@ export class Written {
       const line = lines[index]
       if (event === undefined || line === undefined || event.before !== events[index - 1]) return false
       if (!equal(line.hash, event.hash)) return false
-      if (line.withheld ? textOf(line.bytes) !== markerOf(event) : !equal(line.bytes, event.bytes)) return false
+      if (Buffer.compare(line.bytes, line.withheld ? markerOf(event) : event.bytes) !== 0) return false
     }
     return true
   }
@@ -81,11 +81,11 @@ export class Written {
   }
 }
 
-const markers = new WeakMap<Truth, string>()
+const markers = new WeakMap<Truth, Uint8Array>()
 
 /** Returns the line that stands for an event that is withheld. */
-function markerOf(event: Truth): string {
-  const marker = markers.get(event) ?? `${encodeWithheld({ hash: event.hash, size: 1 })}\n`
+function markerOf(event: Truth): Uint8Array {
+  const marker = markers.get(event) ?? utf8(`${encodeWithheld({ hash: event.hash, size: 1 })}\n`)
   markers.set(event, marker)
   return marker
 }
