@@ -124,10 +124,11 @@ async function mustHaveParts(
 async function publishPushed(context: RegistryContext, name: string, pushed: Pushed, tags: readonly string[]): Promise<void> {
   const { node, roots } = context
   const { bytes, digest, manifest, descriptor } = pushed
-  const [parts, known, tagged] = await Promise.all([
-    mustHaveParts(context, name, manifest),
+  // what the index has to be asked for goes first: the parts are looked for meanwhile
+  const [tagged, known, parts] = await Promise.all([
+    Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const)),
     node.blobs.has(digest) ? readInRepository(node, name, digest) : undefined,
-    Promise.all(tags.map(async (tag) => [tag, await readTag(node, name, tag)] as const))
+    mustHaveParts(context, name, manifest)
   ])
   const isThere = known?.mediaType === descriptor.mediaType
   const drafts: Draft[] = []
