@@ -4,6 +4,7 @@ import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { env } from 'node:process'
 import { defineConfig } from 'vitest/config'
+import { bundleFolder } from './test/bundle-folder.ts'
 
 const memory = '/dev/shm'
 const tmpfs = 0x01021994
@@ -52,7 +53,9 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ['default', './test/reporter.ts'],
     globalSetup: './test/bundle.ts',
-    ...(folder !== undefined && { env: { TMPDIR: folder } }),
+    setupFiles: './test/setup.ts',
+    // what the commands of all tests compile is kept for the run; not in the environment of vitest, whose processes outlive the folder
+    env: { NODE_COMPILE_CACHE: join(bundleFolder, 'compiled'), ...(folder !== undefined && { TMPDIR: folder }) },
     // in the order of their names; what a file of `shared` imports is evaluated once in a process, which halved what such files cost
     projects: [
       { extends: true, test: { name: 'alone', include: alone } },

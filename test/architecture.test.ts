@@ -144,6 +144,16 @@ describe('the architecture', () => {
     expect(loadedAtOnce(['cli/any-verb.ts'])).toContain('node/live.ts')
   })
 
+  it('what several files of tests share registers no hook by itself, which the first of them alone would have', () => {
+    const shared = readdirSync(join(project, 'test'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /(?<!\.test|^setup)\.ts$/.test(name)
+    )
+    expect(shared).toContain('net/hosts.ts')
+    const hook = /^(?:before|after)(?:Each|All)\(/m
+    expect(shared.filter((name) => hook.test(readFileSync(join(project, 'test', name), 'utf8')))).toEqual([])
+    expect(hook.test(readFileSync(join(project, 'test/setup.ts'), 'utf8'))).toBe(true)
+  })
+
   const lines = (count: number): string => `${Array.from({ length: count }, (_, i) => `export const x${i} = ${i}`).join('\n')}\n`
   const full = plant('src/store', lines(400))
   const overfull = plant('src/store', lines(401))

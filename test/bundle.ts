@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { env, pid } from 'node:process'
+import { join, resolve } from 'node:path'
+import { env } from 'node:process'
 import { bundle } from '../scripts/bundle.ts'
+import { bundleFolder } from './bundle-folder.ts'
 
-const folder = resolve(import.meta.dirname, `../.bundle-${pid}/cli`)
+const folder = join(bundleFolder, 'cli')
 
 /** Programs that tests start again and again, to kill them. */
 const killed = {
@@ -11,15 +12,14 @@ const killed = {
   'kill-child': resolve(import.meta.dirname, 'store/kill-child.ts')
 }
 
-/** Makes the command line that the tests run, as it is published, once for a run; it starts in half the time, and is compiled once. */
+/** Makes the command line that the tests run, as it is published, once for a run; it starts in half the time. */
 export async function setup(): Promise<void> {
-  env['NODE_COMPILE_CACHE'] ??= resolve(folder, '../compiled')
   if (env['REJOIN_TEST_CLI'] !== undefined) return
   await bundle(folder, killed)
-  env['REJOIN_TEST_CLI'] = resolve(folder, 'main.js')
+  env['REJOIN_TEST_CLI'] = join(folder, 'main.js')
 }
 
 /** Deletes it. */
 export function teardown(): void {
-  rmSync(dirname(folder), { recursive: true, force: true })
+  rmSync(bundleFolder, { recursive: true, force: true })
 }

@@ -1,6 +1,6 @@
-import { afterEach } from 'vitest'
 import { codeOf, type ErrorCode } from '../../src/core/index.ts'
 import { type Host, type HostOptions, openHost, type RemotePeer } from '../../src/net/index.ts'
+import { afterEveryTest } from '../endings.ts'
 
 /** Things that happened, in order; a test waits until they are what it expects. */
 export class Seen<T> {
@@ -39,7 +39,7 @@ export interface TestHost {
 const opened: Host[] = []
 let nextSeed = 1
 
-afterEach(async () => {
+afterEveryTest(async () => {
   await Promise.all(opened.splice(0).map(async (host) => await host[Symbol.asyncDispose]()))
 })
 

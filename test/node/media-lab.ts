@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
 import { digestOf, utf8 } from '../../src/core/index.ts'
 import {
   archiveWriter,
@@ -14,10 +13,11 @@ import {
   runVerb
 } from '../../src/node/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
+import { afterEveryTest } from '../endings.ts'
 
 const folders: string[] = []
 const closing: Node[] = []
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const node of closing.splice(0)) await node[Symbol.asyncDispose]()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })

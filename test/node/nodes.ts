@@ -1,20 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach } from 'vitest'
 import type { Config } from '../../src/node/index.ts'
 import { Live, Node } from '../../src/node/index.ts'
 import { type Fault, verifyFolder } from '../../src/store/index.ts'
 import { addIdentity } from '../../src/trust/index.ts'
+import { afterEveryFile, afterEveryTest } from '../endings.ts'
 import { patient } from '../net/hosts.ts'
 
 const folders: string[] = []
 const keptFolders: string[] = []
-afterAll(() => {
+afterEveryFile(() => {
   for (const folder of keptFolders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 const closing: AsyncDisposable[] = []
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const one of closing.splice(0).toReversed()) await one[Symbol.asyncDispose]()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
 import { Node } from '../../src/node/index.ts'
+import { afterEveryTest } from '../endings.ts'
 
 const folders: string[] = []
 const open: Node[] = []
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const node of open.splice(0)) await node[Symbol.asyncDispose]()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
