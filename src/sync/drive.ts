@@ -372,7 +372,7 @@ class Drive {
         await this.takeUrgent(effect.note)
         return
       case 'cursor':
-        this.replica.setCursor(effect.node, hex(effect.store), effect.seq)
+        if (this.replica.interestEpoch?.() === this.epoch) this.replica.setCursor(effect.node, hex(effect.store), effect.seq)
         return
     }
   }

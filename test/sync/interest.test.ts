@@ -152,6 +152,30 @@ describe('interest', () => {
     expect((await meet(a, b))[1]).toMatchObject({ complete: true, entriesReceived: 0 })
   })
 
+  it('SYNC-5: what changes while a session is under way is asked for by the next one, as if nothing were known of the other side', async () => {
+    const a = await makeSite('a')
+    await a.writer.append(drafts(300))
+    const b = await makeSite('b', [a], onlySboms)
+    await meet(a, b)
+    const local = b.replica as LocalReplica
+    const before = local.cursor(a.replica.node)
+    expect(before).not.toBe(undefined)
+    // the rules change after the session said what it wants, and before its end
+    const setCursor = vi.spyOn(local, 'setCursor')
+    const heads = local.survey.bind(local)
+    vi.spyOn(local, 'survey').mockImplementationOnce((offered, node) => {
+      local.seekAnew()
+      local.forgetCursors()
+      return heads(offered, node)
+    })
+    await a.writer.append(drafts(1))
+    expect((await meet(a, b))[1].complete).toBe(true)
+    expect(setCursor).not.toHaveBeenCalled()
+    expect(local.cursor(a.replica.node)).toBe(undefined)
+    await meet(a, b)
+    expect(local.cursor(a.replica.node)).not.toBe(undefined)
+  })
+
   it('SYNC-25: what the other side lacks is asked of others, also by a side with an interest', async () => {
     const a = await makeSite('a')
     await a.writer.append(drafts(999))
