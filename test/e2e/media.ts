@@ -48,7 +48,8 @@ export class Medium implements AsyncDisposable {
       run(['mount', '-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'none', path])
       return
     }
-    if (kind === 'fat32') this.driver = this.start('fusefat', ['-f', '-o', readOnly ? 'ro' : 'rw+', image, path])
+    // -s: its seven threads share one file and its position (strace: lseek, then write), so that two calls at once damage its table
+    if (kind === 'fat32') this.driver = this.start('fusefat', ['-f', '-s', '-o', readOnly ? 'ro' : 'rw+', image, path])
     else {
       this.loop = run(['losetup', '-f', '--show', image]).trim()
       this.driver = this.start('mount.exfat-fuse', ['-d', ...(readOnly ? ['-o', 'ro'] : []), this.loop, path])
