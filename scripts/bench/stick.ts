@@ -177,24 +177,26 @@ async function largeRows(sizeBytes: number): Promise<readonly Row[]> {
   const file = join(place, 'large.bin')
   randomFile(file, sizeBytes)
   await rejoin(['publish', '--data', a, '--type', 'application/octet-stream', '--repo', 'bench/large', '--tag', 'one', file])
-  const copies: number[] = []
+  const copies = { before: [] as number[], after: [] as number[] }
   const outs: Command[] = []
   const ins: Command[] = []
   const hash = hashSeconds(file)
-  // the disk of a shared machine is twice as slow one minute as the next: the best of three of each
+  // The disk of a shared machine is twice as slow one minute as the next: the best of three of each. A virtual machine is given memory when it first writes to it,
+  // which can take longer than all else (2 s for 1 GiB): what was freed last is fast, so nothing is deleted before each has had its turn, and cp has one before and one after
   for (let round = 0; round < 3; round++) {
-    settle()
-    copies.push(copySeconds(file, join(place, 'copy.bin')))
-    rmSync(join(place, 'copy.bin'))
-    rmSync(stick, { recursive: true, force: true })
-    outs.push(await rejoin(['export', stick, '--data', a]))
     const into = join(place, `in-${round}`)
+    settle()
+    copies.before.push(copySeconds(file, join(place, 'before.bin')))
+    outs.push(await rejoin(['export', stick, '--data', a]))
     cpSync(b, into, { recursive: true })
     ins.push(await rejoin(['import', stick, '--data', into]))
-    rmSync(into, { recursive: true })
+    settle()
+    copies.after.push(copySeconds(file, join(place, 'after.bin')))
+    for (const name of ['before.bin', 'after.bin', `in-${round}`]) rmSync(join(place, name), { recursive: true })
+    if (round < 2) rmSync(stick, { recursive: true })
   }
   const best = (all: readonly Command[]): Command => all.toSorted((one, other) => one.seconds - other.seconds)[0] as Command
-  const base = Math.min(...copies) + hash
+  const [before, after] = [Math.min(...copies.before), Math.min(...copies.after)]
   const [out, into] = [best(outs), best(ins)]
   const again = await rejoin(['export', stick, '--data', a])
   settle()
@@ -206,8 +208,11 @@ async function largeRows(sizeBytes: number): Promise<readonly Row[]> {
   for (const root of [a, b, place]) rmSync(root, { recursive: true })
   const name = `stick: ${Math.round(sizeBytes / mebibyte)} MiB`
   return [
-    { name: `${name} out, of cp + one SHA-256`, value: out.seconds / base, unit: '×', target: 1.35, better: 'less' },
-    { name: `${name} in, of cp + one SHA-256`, value: into.seconds / base, unit: '×', target: 1.2, better: 'less' },
+    { name: `${name}: cp before, its limit`, value: before, unit: 's', target: 0, better: 'more' },
+    { name: `${name}: cp after, its limit`, value: after, unit: 's', target: 0, better: 'more' },
+    { name: `${name}: one SHA-256`, value: hash, unit: 's', target: 0, better: 'more' },
+    { name: `${name} out, of cp + one SHA-256`, value: out.seconds / (before + hash), unit: '×', target: 1.35, better: 'less' },
+    { name: `${name} in, of cp + one SHA-256`, value: into.seconds / (after + hash), unit: '×', target: 1.2, better: 'less' },
     { name: `${name}, the same again`, value: again.seconds, unit: 's', target: 0.5, better: 'less' },
     { name: `${name}, NNCP out of ours`, value: nncp.out / out.seconds, unit: '×', target: 1, better: 'more' },
     { name: `${name}, NNCP in of ours`, value: nncp.into / into.seconds, unit: '×', target: 1, better: 'more' },

