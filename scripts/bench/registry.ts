@@ -15,6 +15,11 @@ const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 const seconds = (since: number): number => (performance.now() - since) / 1000
 
+/** A server ends a connection that is idle for long, as while wrk or skopeo ran, and this process was asleep meanwhile. */
+function connectAnew(): void {
+  agent.destroy()
+}
+
 async function ask(
   method: string,
   url: string,
@@ -167,6 +172,7 @@ export async function registryRows(scale: number): Promise<readonly Row[]> {
     beside('pushes of 10 KB, durable', 'pushes/s', ownPushes, theirPushes, 4)
     const forSeconds = Math.ceil(10 / scale)
     beside('manifest GET, 16 connections', 'req/s', requestsPerSecond(ours, forSeconds), requestsPerSecond(docker, forSeconds), 4)
+    connectAnew()
     const large = Buffer.alloc(Math.ceil((256 * 1024 * 1024) / Math.min(scale, 4)), 7)
     const path = `/v2/bench/large/blobs/${(await blob(ours, 'bench/large', large)).digest}`
     await blob(docker, 'bench/large', large)
@@ -176,8 +182,7 @@ export async function registryRows(scale: number): Promise<readonly Row[]> {
     const raw = await rawTcp(large.length)
     rows.push({ name: 'blob GET against a raw TCP copy', value: own / raw, unit: '×', target: 0.6, better: 'more' })
     rows.push(...skopeoRows(ours, docker, folder, Math.ceil(200_000_000 / scale)))
-    // a server ends a connection that is idle for so long, and this process was asleep meanwhile
-    agent.destroy()
+    connectAnew()
     const huge = Buffer.alloc(Math.ceil(1024 ** 3 / Math.min(scale, 16)), 9)
     const hugePath = `/v2/bench/huge/blobs/${(await blob(ours, 'bench/huge', huge)).digest}`
     await Promise.all(Array.from({ length: 64 }, async () => await drain(ours.port, getLine(hugePath))))
