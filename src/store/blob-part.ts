@@ -13,7 +13,7 @@ import {
 } from '../core/index.ts'
 import { deleteFile, readFully, sharedMemory } from './blob-file.ts'
 import { type BlobHasher, blobHasher, leafHasher, wholeHasher } from './blob-hash.ts'
-import { ioError, writeFully } from './file.ts'
+import { ioError, writeAllAtOnce } from './file.ts'
 import { type Chunks, WholeDigest } from './whole-digest.ts'
 import { WriteBack, type WriteBackPace } from './write-back.ts'
 
@@ -211,7 +211,7 @@ export class PartialBlob implements AsyncDisposable {
     const leaf = this.leaf(chunk)
     const [hashing, written] = await Promise.allSettled([
       this.hasher.chunk(bytes, isNext, leaf),
-      writeFully(this.file, bytes, chunk * chunkBytes, this.path)
+      writeAllAtOnce(this.file, bytes, chunk * chunkBytes, this.path)
     ])
     const isRight = hashing.status === 'fulfilled' && equal(hashing.value, leaf)
     if (isNext) this.whole?.passed(isRight)
