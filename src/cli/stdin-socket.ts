@@ -17,6 +17,8 @@ export async function offerInput(root: string): Promise<OfferedInput> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const server = createServer((socket) => {
     server.close()
+    // pipeline() listens only until it ends, and that the reader went away may be told after that
+    socket.on('error', () => {})
     // whoever reads may have enough before the end
     pipeline(process.stdin, socket).catch(() => process.stdin.destroy())
   })

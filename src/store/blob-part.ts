@@ -13,7 +13,7 @@ import {
 } from '../core/index.ts'
 import { deleteFile, readFully, sharedMemory } from './blob-file.ts'
 import { type BlobHasher, blobHasher, leafHasher, wholeHasher } from './blob-hash.ts'
-import { ioError, writeAllAtOnce } from './file.ts'
+import { ioError, writeAllAtOnce, writeFully } from './file.ts'
 import { type Chunks, WholeDigest } from './whole-digest.ts'
 import { WriteBack, type WriteBackPace } from './write-back.ts'
 
@@ -209,9 +209,11 @@ export class PartialBlob implements AsyncDisposable {
   private async verified(chunk: number, bytes: Uint8Array): Promise<boolean> {
     const isNext = this.takesComing && this.whole?.isNext(chunk) === true
     const leaf = this.leaf(chunk)
+    // a medium gets its bytes in their order: after others a FAT that was pulled out had none of the chunks (seed 729073322)
+    const write = this.takesComing ? writeAllAtOnce : writeFully
     const [hashing, written] = await Promise.allSettled([
       this.hasher.chunk(bytes, isNext, leaf),
-      writeAllAtOnce(this.file, bytes, chunk * chunkBytes, this.path)
+      write(this.file, bytes, chunk * chunkBytes, this.path)
     ])
     const isRight = hashing.status === 'fulfilled' && equal(hashing.value, leaf)
     if (isNext) this.whole?.passed(isRight)

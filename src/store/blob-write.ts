@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { chunkBytes, concat, type Digest, RejoinError } from '../core/index.ts'
 import { deleteFile, sharedMemory } from './blob-file.ts'
 import { type BlobHasher, blobHasher, type DigestAlgorithm, type FileHashes } from './blob-hash.ts'
-import { ioError, writeAllAtOnce, writeFullySync } from './file.ts'
+import { ioError, writeFully, writeFullySync } from './file.ts'
 
 const syncFile = promisify(fsync)
 
@@ -84,7 +84,7 @@ export async function writeStream(root: string, source: AsyncIterable<Uint8Array
           chunk.length < chunkBytes ? chunk.length : (options.sizeBytes ?? Number.POSITIVE_INFINITY)
         )
         const hashing = hasher.chunk(chunk, true).then((leaf) => leaves.push(leaf))
-        before = Promise.all([hashing, writeAllAtOnce(file, chunk, sizeBytes, path)])
+        before = Promise.all([hashing, writeFully(file, chunk, sizeBytes, path)])
         before.catch(() => {})
         sizeBytes += chunk.length
       }
