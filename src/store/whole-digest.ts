@@ -25,6 +25,7 @@ export class WholeDigest {
   private isAdvancing = false
   private following: Promise<void> | undefined
   private isOpen = true
+  private memory: Uint8Array | undefined
 
   /** @param take goes on with a chunk that was read from the file, or throws */
   constructor(
@@ -55,9 +56,10 @@ export class WholeDigest {
     if (this.isAdvancing || !this.isOpen || !this.isReady()) return
     this.isAdvancing = true
     const run = async (): Promise<void> => {
-      const memory = sharedMemory(this.chunks.bytesOf(0))
+      // one for all: it is begun anew with each group of chunks that is on the disk, and 512 MiB waited for the collector
+      this.memory ??= sharedMemory(this.chunks.bytesOf(0))
       while (this.isOpen && this.isReady()) {
-        const bytes = memory.subarray(0, this.chunks.bytesOf(this.front))
+        const bytes = this.memory.subarray(0, this.chunks.bytesOf(this.front))
         await this.chunks.read(this.front, bytes)
         await this.take(bytes, this.front)
         this.front++
