@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync, unlinkSync, utimesSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { chunkBytes, type Digest, dagOfLeaves, digestParts, equal, hasDigest, RejoinError } from '../core/index.ts'
 import { allocate, type ByteRange, openRegular, readFully, readPieces } from './blob-file.ts'
 import { hashFile } from './blob-hash.ts'
@@ -12,8 +12,8 @@ import { adoptBlob, type PutOptions, putSmall, putStream, shareBlobs, type Store
 import { ResumableBlob } from './blob-resume.ts'
 import { type DagBlocks, dagBlocks, readLeaves, saveLeaves } from './dag.ts'
 import { Dropped } from './dropped.ts'
-import { readFileRangeSync } from './file.ts'
 import { type IndexOptions, OciIndex } from './oci-index.ts'
+import { Outside } from './outside.ts'
 import { Turn } from './turn.ts'
 
 /** Where the first damage in a blob is. */
@@ -39,6 +39,7 @@ export class BlobStore {
   readonly root: string
   /** the roots that index.json lists; none is of a private blob */
   readonly index: OciIndex
+  private readonly files: Outside
   private readonly resuming = new Set<Digest>()
   /** what is published is not collected meanwhile */
   readonly turn: Turn = new Turn()
@@ -50,6 +51,7 @@ export class BlobStore {
   constructor(root: string, index: OciIndex) {
     this.root = root
     this.index = index
+    this.files = new Outside(root)
     this.dropped = new Dropped(root)
   }
 
@@ -150,8 +152,10 @@ export class BlobStore {
   async readBytes(digest: Digest, maxBytes: number): Promise<Uint8Array> {
     const found = knownBlob(this.root, digest)
     if (found.sizeBytes <= Math.min(maxBytes, atOnceBytes)) {
-      const bytes = readFileRangeSync(found.path, 0, atOnceBytes)
-      if (bytes === undefined || !hasDigest(bytes, digest)) throw damaged(digest, found.path)
+      // as openRegular: no link is followed
+      const bytes = this.files.readRange(relative(this.root, found.path), 0, atOnceBytes)
+      if (bytes === undefined) throw new RejoinError('E_NOT_FOUND', `blob ${digest} is not here`)
+      if (!hasDigest(bytes, digest)) throw damaged(digest, found.path)
       return bytes
     }
     const { file, sizeBytes, path } = await this.openBlob(digest)

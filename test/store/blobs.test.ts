@@ -158,6 +158,11 @@ describe('reading', () => {
     expect((await store.verify(digest))?.reason).toContain('its bytes have the digest')
     symlinkSync('/etc/passwd', join(root, blobPath(absent)))
     expect(await codeThrown(store.readBytes(absent, mib))).toBe('E_BAD_OBJECT')
+    // nor is a link followed that leads to the right bytes
+    const linked = await store.put(utf8('linked'))
+    renameSync(join(root, blobPath(linked.digest)), join(root, 'elsewhere'))
+    symlinkSync(join(root, 'elsewhere'), join(root, blobPath(linked.digest)))
+    expect(await codeThrown(store.readBytes(linked.digest, mib))).toBe('E_BAD_OBJECT')
     expect(lstatSync(join(root, blobPath(absent))).isSymbolicLink()).toBe(true)
   })
 
