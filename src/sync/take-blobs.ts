@@ -131,6 +131,7 @@ class BlobTaking {
     const wait = { signal: this.options.signal }
     const path = pathOf(digest)
     let size: number | undefined
+    let small: Uint8Array | undefined
     try {
       size = await this.source.size(digest, wait)
       if (size === undefined) {
@@ -139,12 +140,14 @@ class BlobTaking {
       }
       if (sizeBytes !== undefined && sizeBytes !== size)
         throw new RejoinError('E_BAD_OBJECT', `it has ${size} bytes, not ${sizeBytes}`)
-      if (size <= chunkBytes) {
-        await this.takeSmall(digest, size)
-        return
-      }
+      if (size <= chunkBytes) small = await this.readSmall(digest, size)
     } catch (error) {
       this.fault(faultIn(error, path))
+      return
+    }
+    // what the target can't do is no fault of the blob at which that is told
+    if (small !== undefined) {
+      await this.keepSmall(digest, small)
       return
     }
     await this.putAll()
@@ -154,11 +157,15 @@ class BlobTaking {
     else await this.takeChunks(digest, { sizeBytes: size, leaves })
   }
 
-  private async takeSmall(digest: Digest, size: number): Promise<void> {
+  private async readSmall(digest: Digest, size: number): Promise<Uint8Array> {
     const bytes = this.source.small?.(digest, size) ?? (await this.gatherSmall(digest, size))
     if (bytes.length !== size || !hasDigest(bytes, digest)) throw new RejoinError('E_BAD_OBJECT', 'its bytes have another digest')
+    return bytes
+  }
+
+  private async keepSmall(digest: Digest, bytes: Uint8Array): Promise<void> {
     this.group.push({ bytes, digest })
-    this.gathered += size
+    this.gathered += bytes.length
     if (this.group.length >= groupCount || this.gathered >= groupBytes) await this.putGroup()
   }
 

@@ -25,6 +25,7 @@ import {
   leafHash,
   type LogId,
   parseCheckpoint,
+  RejoinError,
   signCheckpoint,
   signCoseCheckpoint,
   tilePath,
@@ -293,5 +294,34 @@ describe('blobs of a medium', () => {
     target.begin()
     expect((await takeBlobs(back, target.blobs, needs, patient())).done).toHaveLength(4)
     for (const bytes of all) expect(target.blobs.size(digestOf(bytes))).toBe(bytes.length)
+  })
+
+  it('STICK-1: a target that is full ends it, and no blob of the source counts as damaged', async () => {
+    const root = await stick('full')
+    const blobs = Array.from({ length: 1500 }, (_, i) => utf8(`blob ${i}`))
+    for (const bytes of blobs) writeFileSync(join(root, 'blobs/sha256', digestOf(bytes).slice(7)), bytes)
+    await using source = Folder.open(root)
+    const groups: number[] = []
+    const told: string[] = []
+    const full: Parameters<typeof takeBlobs>[1] = {
+      size: () => undefined,
+      put: async () => await Promise.reject(new Error('no large one')),
+      partial: async () => await Promise.reject(new Error('no large one')),
+      finish: async () => await Promise.reject(new Error('no large one')),
+      putMany: async (group) => {
+        groups.push(group.length)
+        if (groups.length > 1) throw new RejoinError('E_NO_SPACE', 'the disk is full')
+        return await Promise.resolve([])
+      }
+    }
+    const taking = takeBlobs(
+      source,
+      full,
+      blobs.map((bytes) => ({ digest: digestOf(bytes) })),
+      { ...patient(), onFault: ({ path }) => void told.push(path) }
+    )
+    await expect(taking).rejects.toMatchObject({ code: 'E_NO_SPACE' })
+    expect(told).toEqual([])
+    expect(groups).toEqual([256, 256])
   })
 })
